@@ -1,0 +1,194 @@
+"""
+Everything that Playhead raises on purpose.
+
+* PlayheadError
+  x ConfigError            the agent was set up wrongly; nothing was sent
+    + MissingKey             no API key for a provider that needs one
+    + MissingDependency      an optional package is not installed
+  x CodecError             bytes and messages could not be translated into each other
+    + EncodeError            this wire format has no words for the request
+    + DecodeError            the provider broke its own format
+      - TruncatedStream        ... it stopped before its last event (retryable)
+  x ProviderError          the provider answered, and the answer was "no", also inside a 200 stream
+  x TransportError         no whole answer came: no connection, a time-out, a connection cut
+  x TapeError              the tape cannot be used as asked
+    + TapeNotFound           there is no such file
+    + TapeFormatError        the file is not a tape, is empty, torn, or of an unknown version
+    + TapeLocked             somebody else is writing to it
+    + Divergence             the run asks for something other than what the tape holds at that place
+  x RunError               the agent's loop could not go on
+    + StepLimit              the model went on calling tools for too many steps
+    + ToolInDoubt            a tool was cut down in the middle and may not be run twice
+  x ToolDefinitionError    a function cannot be made into a tool
+
+`StopRun` is not in the tree: a tool raises it to end the run, and the run ends well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .agent.result import RunResult
+
+
+class PlayheadError(Exception):
+    """Base class of every error that Playhead raises on purpose."""
+
+    run: RunResult | None = None
+    """The run so far (messages, usage, tape), on every error that leaves a run."""
+
+
+class ConfigError(PlayheadError):
+    """The agent was set up wrongly. Nothing was sent."""
+
+
+class MissingKey(ConfigError):
+    """No API key for a provider that needs one. Nothing was sent."""
+
+
+class MissingDependency(ConfigError):
+    """A feature needs a package that is not installed."""
+
+
+class CodecError(PlayheadError):
+    """Bytes and messages could not be translated into each other."""
+
+
+class EncodeError(CodecError):
+    """The request uses something for which this wire format has no words."""
+
+
+class DecodeError(CodecError):
+    """The provider broke its own format."""
+
+
+class TruncatedStream(DecodeError):
+    """The stream ended before the provider said that it was finished. Trying again may help."""
+
+
+class ProviderError(PlayheadError):
+    """The provider refused the request, before or during the stream.
+
+    Attributes:
+        message: the provider's own words.
+        kind: `authentication`, `payment`, `permission`, `not_found`, `timeout`, `rate_limit`, `server`,
+            `bad_request`, `not_json` or `stream`.
+        status: HTTP status; 200 when the error stood inside the stream.
+        code: the provider's own code, as text, where it sent one.
+        provider: the provider's name.
+        retry_after: seconds to wait, where the provider named them.
+        retryable: whether the same request may succeed later.
+        hint: what to do about it.
+        headers: the response's headers, names in lower case.
+        body: the response's body, as it came.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "stream",
+        status: int | None = None,
+        code: str | None = None,
+        provider: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool = False,
+        hint: str = "",
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind = kind
+        self.status = status
+        self.code = code
+        self.provider = provider
+        self.retry_after = retry_after
+        self.retryable = retryable
+        self.hint = hint
+        self.headers = headers or {}
+        self.body = body
+        self.metadata = metadata or {}
+
+    def __str__(self) -> str:
+        who = self.provider or "the provider"
+        what = f"{who} answered {self.status}" if self.status else f"{who} refused"
+        code = f" ({self.code})" if self.code and self.code != str(self.status) else ""
+        stop = "" if self.message.endswith((".", "!", "?")) else "."
+        return f"{what}{code}: {self.message}{stop}" + (f" {self.hint}" if self.hint else "")
+
+
+class TransportError(PlayheadError):
+    """No whole answer came: no connection, a time-out, or a connection cut in the middle.
+
+    Attributes:
+        kind: `connect`, `timeout`, `disconnect` or `protocol`.
+    """
+
+    def __init__(self, message: str, *, kind: str = "connect") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class TapeError(PlayheadError):
+    """The tape cannot be used as asked."""
+
+
+class TapeNotFound(TapeError):
+    """There is no such file."""
+
+
+class TapeFormatError(TapeError):
+    """The file is not a tape, or it is empty, torn, or of a version that is not known."""
+
+
+class TapeLocked(TapeError):
+    """Another process, or another run in this one, is writing to the tape."""
+
+
+class Divergence(TapeError):
+    """The run asks for something other than what the tape holds at that place.
+
+    Attributes:
+        lane: the line of work that diverged.
+        ordinal: the effect's place in that lane, from 0.
+        differences: one sentence a difference, the most telling first.
+    """
+
+    def __init__(
+        self, message: str, *, lane: str = "root", ordinal: int = 0, differences: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.lane = lane
+        self.ordinal = ordinal
+        self.differences = differences
+
+
+class RunError(PlayheadError):
+    """The agent's loop could not go on."""
+
+
+class StepLimit(RunError):
+    """The model went on calling tools for more steps than were allowed."""
+
+
+class ToolInDoubt(RunError):
+    """A tool that may run only once was cut down in the middle of an earlier run."""
+
+
+class ToolDefinitionError(PlayheadError):
+    """A function cannot be made into a tool: its signature says too little, or something impossible."""
+
+
+class StopRun(Exception):  # a signal, not an error
+    """Raised by a tool to end the run well, with an optional last text.
+
+    Args:
+        text: what the run's result says; the text of the last answer where it is left out.
+    """
+
+    def __init__(self, text: str | None = None) -> None:
+        super().__init__(text or "the run was stopped by a tool")
+        self.text = text

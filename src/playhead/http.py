@@ -1,0 +1,91 @@
+"""The one seam for I/O: a request goes in, a response with a stream of bytes comes out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+Headers = tuple[tuple[str, str], ...]
+"""Names and values in the order in which they stand on the wire; names may repeat."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """An HTTP request, whole."""
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes = b""
+
+
+class Response:
+    """An HTTP response whose body is read as it arrives.
+
+    Iterate over it for the pieces of the body, or `await read()` for all of it; then, in any case, `aclose()`.
+
+    Args:
+        status: the status code.
+        headers: in wire order.
+        stream: the body's pieces, decoded from transfer and content encodings.
+        close: called once when the response is done with.
+        reason: the reason phrase, where there is one.
+        http_version: such as `HTTP/1.1`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        headers: Headers,
+        stream: AsyncIterator[bytes],
+        *,
+        close: Callable[[], Awaitable[None]] | None = None,
+        reason: str = "",
+        http_version: str = "HTTP/1.1",
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.reason = reason
+        self.http_version = http_version
+        self._stream = stream
+        self._close = close
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream
+
+    async def read(self) -> bytes:
+        """The rest of the body."""
+        return b"".join([chunk async for chunk in self._stream])
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, whatever the case of its name."""
+        return header(self.headers, name)
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it where the body was not read to its end."""
+        close, self._close = self._close, None
+        if close is not None:
+            await close()
+
+
+class Transport(Protocol):
+    """Whatever can answer a request: the network, a tape, a test."""
+
+    async def send(self, request: Request) -> Response:
+        """Send a request and return when the response's headers are there.
+
+        Raises:
+            TransportError: no answer came. While the body is read, too.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of what is held."""
+        ...
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The first value of the header `name`, whatever the case of its name."""
+    wanted = name.lower()
+    return next((value for key, value in headers if key.lower() == wanted), None)

@@ -1,0 +1,34 @@
+"""What tests share: where the recordings beside the repository are, and what is expected of them."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "tapes"
+"""Recorded traffic of real providers. It lies beside the repository, and is no part of it."""
+
+
+@cache
+def expected() -> dict[str, Any]:
+    """What each recorded response says, worked out independently; empty where the recordings are not there."""
+    file = SHARED / "expected.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def shared_tape(name: str) -> Path:
+    """A recording; the test is skipped where there is none."""
+    if not (SHARED / name).exists():
+        pytest.skip(f"the recordings beside the repository are not here ({name})")
+    return SHARED / name
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may find a real key in the environment."""
+    for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "PLAYHEAD_COMPAT_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
