@@ -1,0 +1,1 @@
+"""Servers for this machine: whatever answers a request can be reached over HTTP."""

@@ -1,0 +1,1 @@
+"""Whatever can answer a request: the network, a test in memory, and transports around transports."""
