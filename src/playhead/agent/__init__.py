@@ -1,0 +1,1 @@
+"""The agent: a model, its tools, and the loop between them, on a tape."""

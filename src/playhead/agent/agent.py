@@ -1,0 +1,224 @@
+"""An agent: a model, instructions and tools, ready to be run."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar, Unpack
+
+import msgspec
+
+from ..http import Transport
+from ..messages import MediaPart, Message, Settings, TextPart
+from ..model import Model
+from ..providers import Provider, resolve
+from ..tape.open import Mode, TapeSource, open_playhead
+from ..tape.playhead import Playhead
+from ..transport.auth import AuthTransport
+from .loop import opening
+from .result import RunResult
+from .run import Run
+from .sync import SyncRun
+from .toolbox import Toolbox
+
+Prompt = str | Sequence[str | TextPart | MediaPart]
+
+T = TypeVar("T")
+
+
+class Agent:
+    """A model that uses tools.
+
+    Args:
+        model: `provider:model`, such as `openrouter:moonshotai/kimi-k2-0905`, or a compatible server's address,
+            `compat:http://127.0.0.1:8080/v1#model`.
+        tools: functions, or what `@tool` makes of them.
+        system: the system prompt.
+        provider: where the model is reached, over what `model` says.
+        base_url: instead of the provider's address.
+        api_key: instead of the provider's environment variable.
+        max_steps: model calls of a run, at most.
+        max_parallel_tools: tools of a run that run at the same time, at most.
+        transport: sends the requests; the network where it is left out. It is not closed by the agent.
+        settings: how answers are made, as a mapping.
+        more: the same as keywords, over `settings`: `max_tokens=4000, temperature=0`.
+
+    Raises:
+        ConfigError: the model's name does not say where it is, or two tools have the same name.
+        ToolDefinitionError: a function cannot be made into a tool.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        tools: Sequence[Callable[..., Any]] = (),
+        system: str | None = None,
+        provider: Provider | None = None,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        max_steps: int = 50,
+        max_parallel_tools: int = 16,
+        transport: Transport | None = None,
+        settings: Settings | None = None,
+        **more: Unpack[Settings],
+    ) -> None:
+        provider, id = resolve(model, provider)
+        if base_url is not None:
+            provider = msgspec.structs.replace(provider, base_url=base_url.rstrip("/"))
+        self.model = Model(provider, id, api_key=api_key)
+        self.system = system
+        self.settings = _settings(settings, more)
+        self.max_steps = max_steps
+        self._toolbox = Toolbox(tools, max_parallel_tools)
+        self._transport = transport
+
+    def __repr__(self) -> str:
+        tools = ", ".join(self._toolbox.tools)
+        return f"Agent({self.model.provider.name}:{self.model.id}, tools=[{tools}])"
+
+    async def run(
+        self,
+        prompt: Prompt | None = None,
+        *,
+        messages: Sequence[Message] = (),
+        tape: TapeSource | None = None,
+        mode: Mode | None = None,
+        settings: Settings | None = None,
+    ) -> RunResult:
+        """Run to the end, with answers that are not streamed.
+
+        Args:
+            prompt: what the user says: text, or pieces of text and media. It may be left out where `messages` ends
+                with what is to be answered.
+            messages: a conversation to go on with, such as `result.messages`.
+            tape: a file (`.jsonl` is Playhead's own format, `.yaml` is go-vcr's) or a tape in memory. Without one the
+                run is recorded in memory, in `result.tape`.
+            mode: `record`, `replay`, `auto`, `resume` (where none is given) or `off`.
+            settings: for this run, over the agent's.
+
+        Raises:
+            ConfigError: something is missing, such as the API key; nothing was sent.
+            ProviderError, TransportError, CodecError: a model call failed.
+            TapeError: the tape cannot be used, or the run diverges from it.
+            RunError: the loop could not go on. All of them carry the run so far in `error.run`.
+        """
+        async with self._start(prompt, messages, tape, mode, settings, stream=False) as run:
+            return await run.finish()
+
+    def stream(
+        self,
+        prompt: Prompt | None = None,
+        *,
+        messages: Sequence[Message] = (),
+        tape: TapeSource | None = None,
+        mode: Mode | None = None,
+        settings: Settings | None = None,
+    ) -> Run:
+        """Run with answers that are streamed. Arguments and errors as in `run`.
+
+        async with agent.stream("...") as run:
+            async for event in run: ...
+        run.result
+        """
+        return self._start(prompt, messages, tape, mode, settings, stream=True)
+
+    def run_sync(
+        self,
+        prompt: Prompt | None = None,
+        *,
+        messages: Sequence[Message] = (),
+        tape: TapeSource | None = None,
+        mode: Mode | None = None,
+        settings: Settings | None = None,
+    ) -> RunResult:
+        """`run`, for code that is not asynchronous. Also where an event loop runs already, as in a notebook."""
+        return _await(self.run(prompt, messages=messages, tape=tape, mode=mode, settings=settings))
+
+    def stream_sync(
+        self,
+        prompt: Prompt | None = None,
+        *,
+        messages: Sequence[Message] = (),
+        tape: TapeSource | None = None,
+        mode: Mode | None = None,
+        settings: Settings | None = None,
+    ) -> SyncRun:
+        """`stream`, for code that is not asynchronous.
+
+        with agent.stream_sync("...") as run:
+            for event in run: ...
+        run.result
+        """
+        return SyncRun(self.stream(prompt, messages=messages, tape=tape, mode=mode, settings=settings))
+
+    def _start(
+        self,
+        prompt: Prompt | None,
+        messages: Sequence[Message],
+        tape: TapeSource | None,
+        mode: Mode | None,
+        settings: Settings | None,
+        *,
+        stream: bool,
+    ) -> Run:
+        return Run(
+            self.model,
+            self._toolbox,
+            opening(prompt, self.system, messages),
+            _settings(self.settings, settings or {}),
+            stream=stream,
+            max_steps=self.max_steps,
+            open_playhead=lambda: self._playhead(tape, mode),
+        )
+
+    def _playhead(self, tape: TapeSource | None, mode: Mode | None) -> Playhead:
+        transport = _Kept(self._transport) if self._transport is not None else _network(self.model.provider)
+        return open_playhead(tape, mode, AuthTransport(transport, self.model.key), self.model.require_key)
+
+
+class _Kept:
+    """A transport that somebody else closes."""
+
+    def __init__(self, inner: Transport) -> None:
+        self.send = inner.send
+
+    async def aclose(self) -> None:
+        """Leave it open."""
+
+
+def _network(provider: Provider) -> Transport:
+    if provider.name == "demo":
+        from ..serve.demo import DemoTransport
+
+        return DemoTransport()
+    from ..transport.live import LiveTransport
+
+    return LiveTransport()
+
+
+def _settings(first: Settings | None, then: Settings) -> Settings:
+    merged: Settings = {**(first or {}), **then}
+    return merged
+
+
+def _await(coroutine: Coroutine[Any, Any, T]) -> T:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    outcome: list[T | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(asyncio.run(coroutine))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, name="playhead-run")
+    thread.start()
+    thread.join()
+    if isinstance(result := outcome[0], BaseException):
+        raise result
+    return result

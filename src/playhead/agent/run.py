@@ -1,0 +1,181 @@
+"""A run while it happens: one implementation behind `run`, `run_sync`, `stream` and `stream_sync`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self
+
+from ..errors import PlayheadError, RunError, StepLimit
+from ..events import Event, MessageEnd
+from ..messages import Message, ModelRequest, ModelResponse, Settings
+from ..model import Model
+from ..tape import lane as lanes
+from ..tape.playhead import Playhead
+from .loop import answered, lanes_of, next_calls
+from .result import RunResult, Step
+from .toolbox import StepCalls, Toolbox
+
+_CUT = "Error: the run ended before this tool had finished."
+
+
+class Run:
+    """A run while it happens: iterate over it for its events.
+
+    Use it as an asynchronous context manager, so that leaving early cancels what is under way:
+
+        async with agent.stream("...") as run:
+            async for event in run: ...
+        print(run.result.text)
+
+    Args:
+        model: what is asked.
+        toolbox: the tools, and how many run at the same time.
+        messages: the conversation to begin with.
+        settings: how answers are made.
+        stream: whether answers are streamed.
+        max_steps: model calls, at most.
+        open_playhead: opens the tape; called when the run begins.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        toolbox: Toolbox,
+        messages: tuple[Message, ...],
+        settings: Settings,
+        *,
+        stream: bool,
+        max_steps: int,
+        open_playhead: Callable[[], Playhead],
+    ) -> None:
+        self._model = model
+        self._toolbox = toolbox
+        self._settings = settings
+        self._stream = stream
+        self._max_steps = max_steps
+        self._open_playhead = open_playhead
+        self._playhead: Playhead | None = None
+        self._events: AsyncGenerator[Event] | None = None
+        self._messages = messages
+        self._steps: list[Step] = []
+        self._warnings: dict[str, None] = {}
+        self._calls: StepCalls | None = None
+        self._stopped: str | None = None
+        self._result: RunResult | None = None
+
+    @property
+    def result(self) -> RunResult:
+        """The finished result.
+
+        Raises:
+            RunError: the run has not ended; `so_far` has what there is.
+        """
+        if self._result is None:
+            raise RunError(
+                "the run has not ended, so that it has no result yet: iterate over it to its end, or await "
+                "run.finish(). `run.so_far` has what there is."
+            )
+        return self._result
+
+    @property
+    def so_far(self) -> RunResult:
+        """The run as far as it came. Every tool call in its messages has a result."""
+        messages, steps = self._messages, self._steps
+        if self._calls is not None:
+            results = self._calls.all_results(_CUT)
+            messages, steps = (*messages, answered(results)), [*steps[:-1], Step(steps[-1].response, results)]
+        tape = self._playhead.tape() if self._playhead else None
+        return RunResult(messages, tuple(steps), tape, self._stopped, tuple(self._warnings))
+
+    async def finish(self) -> RunResult:
+        """Go on to the end, whether or not anybody looks at the events."""
+        async for _ in self:
+            pass
+        return self.result
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        if self._events is None:
+            self._events = self._go()
+        return self._events
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop what is under way, and put the tape in its place."""
+        if self._events is not None:
+            await self._events.aclose()
+
+    async def _go(self) -> AsyncGenerator[Event]:
+        playhead = self._playhead = self._open_playhead()
+        try:
+            async with aclosing(self._steps_of(playhead)) as events:
+                async for event in events:
+                    yield event
+        except PlayheadError as error:
+            error.run = self.so_far
+            if playhead.last_played:
+                error.add_note(f"This was played from tape {playhead.name!r}; to ask again, record it anew.")
+            raise
+        finally:
+            await playhead.aclose()
+        self._result = self.so_far
+
+    async def _steps_of(self, playhead: Playhead) -> AsyncGenerator[Event]:
+        run_id = _run_id(playhead)
+        made = 0
+        while True:
+            async with aclosing(self._ask(playhead)) as events:
+                async for event in events:
+                    yield event
+            response = self._steps[-1].response
+            calls = next_calls(response)
+            if not calls:
+                return
+            self._calls = step = StepCalls(
+                calls, lanes_of(calls, lanes.current(), made), len(self._steps) - 1, self._messages, run_id
+            )
+            made += len(calls)
+            async with aclosing(self._toolbox.run(step, playhead)) as tool_events:
+                async for event in tool_events:
+                    yield event
+            self._calls, self._stopped = None, step.stopped
+            self._messages = (*self._messages, answered(step.results))
+            self._steps[-1] = Step(response, step.results)
+            if self._stopped is not None:
+                return
+            if len(self._steps) >= self._max_steps:
+                raise StepLimit(
+                    f"the model still calls tools after {self._max_steps} steps. Raise max_steps if that is meant; "
+                    "the run so far is in `error.run`."
+                )
+
+    async def _ask(self, playhead: Playhead) -> AsyncGenerator[Event]:
+        specs = tuple(tool.spec for tool in self._toolbox.tools.values())
+        asked = ModelRequest(self._model.id, self._messages, specs, self._settings, self._stream)
+        request, encoded = self._model.encode(asked)
+        self._warnings |= dict.fromkeys(encoded.losses)
+        async with aclosing(self._model.stream(request, playhead)) as events:
+            async for event in events:
+                if isinstance(event, MessageEnd):
+                    self._answer(event.response)
+                yield event
+
+    def _answer(self, response: ModelResponse) -> None:
+        self._messages = (*self._messages, response.message)
+        self._steps.append(Step(response))
+
+
+def _run_id(playhead: Playhead) -> str:
+    """What stands for this run: its tape, so that a resumed run is the same run."""
+    tape = playhead.tape()
+    meta: dict[str, Any] = tape.meta if tape else {}
+    return str(meta.get("id") or uuid.uuid4().hex)

@@ -1,0 +1,205 @@
+"""Runs the tools of one step at the same time, and gives their results in the order of the calls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import inspect
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from ..errors import ConfigError, StopRun, TapeError
+from ..events import ToolEnd, ToolStart
+from ..messages import MediaPart, Message, ToolCallPart, ToolResultPart
+from ..tape import lane as lanes
+from ..tape.effects import ToolRun
+from ..tape.playhead import Playhead
+from ..tools import AnyTool, Context, InvalidArguments, as_tool, split_result
+
+
+class Toolbox:
+    """An agent's tools.
+
+    Args:
+        tools: functions or tools.
+        limit: how many run at the same time, at most.
+
+    Raises:
+        ConfigError: two have the same name, or the limit allows none.
+        ToolDefinitionError: a function cannot be made into a tool.
+    """
+
+    def __init__(self, tools: Sequence[Callable[..., Any]], limit: int) -> None:
+        if limit < 1:
+            raise ConfigError(f"max_parallel_tools should be at least 1, but is {limit}")
+        made = [as_tool(tool) for tool in tools]
+        self.tools: Mapping[str, AnyTool] = {tool.name: tool for tool in made}
+        self.limit = limit
+        if len(self.tools) < len(made):
+            names = [tool.name for tool in made]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise ConfigError(f"two tools have the same name: {', '.join(twice)}. Give one another with @tool(name=)")
+
+    async def run(self, step: StepCalls, playhead: Playhead) -> AsyncGenerator[ToolStart | ToolEnd]:
+        """Run the calls of a step. Events come as they happen; `step.results` has the results, in call order.
+
+        Raises:
+            TapeError, ToolInDoubt: from the tape. Tools that are still running are cancelled.
+        """
+        events: asyncio.Queue[ToolStart | ToolEnd | None] = asyncio.Queue()
+        batch = _Batch(self, step, playhead, events)
+        tasks = [asyncio.ensure_future(batch.one(n)) for n in range(len(step.calls))]
+        everything = asyncio.gather(*tasks)
+        everything.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            await everything
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            batch.close()
+
+
+class StepCalls:
+    """The calls of one step, and what became of them.
+
+    Args:
+        calls: in the model's order.
+        call_lanes: one for each call.
+        number: of the step, from 0.
+        messages: the conversation, with the answer that asks for the calls.
+        run_id: stands for the run in idempotency keys.
+    """
+
+    def __init__(
+        self,
+        calls: Sequence[ToolCallPart],
+        call_lanes: Sequence[str],
+        number: int,
+        messages: tuple[Message, ...],
+        run_id: str,
+    ) -> None:
+        self.calls = calls
+        self.lanes = call_lanes
+        self.number = number
+        self.messages = messages
+        self.run_id = run_id
+        self.finished: dict[int, ToolRun] = {}
+
+    @property
+    def results(self) -> tuple[ToolResultPart, ...]:
+        """What is there, in the order of the calls."""
+        return tuple(_result(self.calls[n], run) for n, run in sorted(self.finished.items()))
+
+    def all_results(self, why: str) -> tuple[ToolResultPart, ...]:
+        """What is there, and `why` for the calls that have no result: a call without an end would make the
+        conversation unusable."""
+        return tuple(
+            _result(call, self.finished[n]) if n in self.finished else ToolResultPart(call.id, call.name, why, True)
+            for n, call in enumerate(self.calls)
+        )
+
+    @property
+    def stopped(self) -> str | None:
+        """The text of the first `StopRun`, in the order of the calls."""
+        stops = (run.stop for _, run in sorted(self.finished.items()))
+        return next((stop for stop in stops if stop is not None), None)
+
+    def context(self, n: int) -> Context:
+        """What the tool of call `n` may know."""
+        call, lane = self.calls[n], self.lanes[n]
+        key = hashlib.sha256(f"{self.run_id} {lane}".encode()).hexdigest()[:32]
+        return Context(
+            lane=lane,
+            call_id=call.id,
+            tool=call.name,
+            step=self.number,
+            messages=self.messages,
+            idempotency_key=key,
+        )
+
+
+class _Batch:
+    def __init__(
+        self,
+        toolbox: Toolbox,
+        step: StepCalls,
+        playhead: Playhead,
+        events: asyncio.Queue[ToolStart | ToolEnd | None],
+    ) -> None:
+        self._tools = toolbox.tools
+        self._step = step
+        self._playhead = playhead
+        self._events = events
+        self._slots = asyncio.Semaphore(toolbox.limit)
+        self._limit = toolbox.limit
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def one(self, n: int) -> None:
+        call, lane = self._step.calls[n], self._step.lanes[n]
+        tool = self._tools.get(call.name)
+        begun = ToolRun(lane=lane, call_id=call.id, name=call.name, arguments=call.arguments)
+        effect = tool.effect if tool else "read"
+        async with self._slots:
+            self._events.put_nowait(ToolStart(call, lane))
+            with lanes.enter(lane):
+                run, played = await self._playhead.tool(begun, effect, lambda: self._execute(n, begun, tool))
+            self._step.finished[n] = run
+            self._events.put_nowait(ToolEnd(call, _result(call, run), lane, run.duration_s, played))
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
+
+    async def _execute(self, n: int, begun: ToolRun, tool: AnyTool | None) -> ToolRun:
+        """Run a tool. Whatever goes wrong in it becomes an error result; only the tape's own errors leave."""
+        try:
+            if tool is None:
+                raise InvalidArguments([_unknown(begun.name, self._tools)], advice="Call one of those, or answer.")
+            arguments = tool.bind(begun.arguments)
+            text, media = split_result(await self._invoke(tool, arguments, self._step.context(n)))
+        except InvalidArguments as error:
+            return msgspec.structs.replace(begun, result=f"Error: {error}", is_error=True)
+        except StopRun as stop:
+            return msgspec.structs.replace(begun, result=str(stop), stop=stop.text or "")
+        except TapeError:
+            raise  # A run inside the tool has left its tape: the model cannot mend that.
+        except Exception as error:
+            text = f"Error: {type(error).__name__}: {error}" if str(error) else f"Error: {type(error).__name__}"
+            return msgspec.structs.replace(begun, result=text, is_error=True)
+        plain = tuple(msgspec.to_builtins(item) for item in media)
+        return msgspec.structs.replace(begun, result=text, media=plain)
+
+    async def _invoke(self, tool: AnyTool, arguments: dict[str, object], context: Context) -> object:
+        if tool.is_async:
+            return await tool.invoke(arguments, context)
+        if self._threads is None:
+            # The loop's own pool has few threads on a small machine, and calls of one step run at the same time.
+            self._threads = ThreadPoolExecutor(self._limit, "playhead-tool")
+        inside = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        value = await loop.run_in_executor(self._threads, lambda: inside.run(_call, tool, arguments, context))
+        return await value if inspect.isawaitable(value) else value
+
+
+def _call(tool: AnyTool, arguments: dict[str, object], context: Context) -> object:
+    try:
+        return tool.invoke(arguments, context)
+    except StopIteration as error:  # A future cannot carry this one, and whoever waits for it would wait forever.
+        raise RuntimeError("the tool raised StopIteration") from error
+
+
+def _result(call: ToolCallPart, run: ToolRun) -> ToolResultPart:
+    media = tuple(msgspec.convert(item, MediaPart) for item in run.media)
+    return ToolResultPart(call.id, call.name, run.result, run.is_error, media)
+
+
+def _unknown(name: str, tools: Mapping[str, AnyTool]) -> str:
+    there = ", ".join(tools) or "none"
+    return f"there is no tool named {name!r}. The tools are: {there}."

@@ -1,0 +1,151 @@
+"""A model: a provider, a wire format and a transport make events out of a request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from ._version import __version__
+from .errors import DecodeError, MissingKey, ProviderError, TransportError, TruncatedStream
+from .events import MessageEnd, MessageEvent
+from .http import Request, Response, Transport
+from .messages import ModelRequest
+from .providers import Provider
+from .refusal import refused
+from .wire import Decoder, Encoded, wire_format
+
+DRAIN_S = 5.0
+"""Seconds that a provider has for ending its response after it said that the answer is whole."""
+
+
+class Model:
+    """A model of a provider.
+
+    Args:
+        provider: where it is reached.
+        id: its name there.
+        api_key: instead of the one in the provider's environment variable.
+    """
+
+    def __init__(self, provider: Provider, id: str, *, api_key: str | None = None) -> None:
+        self.provider = provider
+        self.id = id
+        self._api_key = api_key
+        self._wire = wire_format(provider.wire)
+
+    def __repr__(self) -> str:
+        return f"Model({self.provider.name}:{self.id})"
+
+    def key(self) -> str | None:
+        """The API key, from what was given or from the environment; None where there is none."""
+        from_env = os.environ.get(self.provider.key_env) if self.provider.key_env else None
+        return self._api_key or (from_env or "").strip() or None
+
+    def require_key(self) -> None:
+        """Make sure that there is a key where one is needed.
+
+        Raises:
+            MissingKey: there is none.
+        """
+        if self.provider.key_required and self.provider.key_env and not self.key():
+            raise MissingKey(
+                f"there is no API key for {self.provider.name}: set {self.provider.key_env} in the environment, or "
+                "pass api_key=. (Replaying a tape needs none.)"
+            )
+
+    def encode(self, request: ModelRequest) -> tuple[Request, Encoded]:
+        """The HTTP request, and what the wire format could not say.
+
+        Raises:
+            EncodeError: the wire format has no words for it.
+        """
+        encoded = self._wire.encode_request(request, self.provider.dialect, self.provider.name)
+        accept = "text/event-stream" if request.stream else "application/json"
+        headers = (
+            ("Accept", accept),
+            ("Content-Type", "application/json"),
+            ("User-Agent", f"playhead/{__version__}"),
+            *self.provider.headers,
+            *encoded.headers,
+        )
+        base = urlsplit(self.provider.base_url)  # It may have a query, as Azure's `?api-version=...`.
+        url = urlunsplit(base._replace(path=base.path.rstrip("/") + self._wire.PATH))
+        return Request("POST", url, headers, encoded.body), encoded
+
+    async def stream(self, request: Request, transport: Transport) -> AsyncGenerator[MessageEvent]:
+        """Send a request and give events as they arrive, `MessageEnd` last, when the whole response is there.
+
+        Raises:
+            ProviderError: the provider refused, before or during the stream.
+            TruncatedStream: the response stopped before the answer was whole.
+            DecodeError: the provider broke its format.
+            TransportError: no response came, or none in time.
+        """
+        response = await transport.send(request)
+        try:
+            headers = {name.lower(): value for name, value in response.headers}
+            if response.status >= 400:
+                raise await self._refusal(response, headers)
+            decoder = self._wire.Decoder(self.provider.name)
+            try:
+                async for event in _events(response, decoder):
+                    if isinstance(event, MessageEnd):
+                        await _drain(response)
+                        yield MessageEnd(msgspec.structs.replace(event.response, headers=headers))
+                    else:
+                        yield event
+            except ProviderError as error:
+                error.provider, error.headers = self.provider.name, headers
+                error.hint = error.hint or "It came in the middle of the answer: ask again, or use another model."
+                raise
+            except TruncatedStream as error:
+                raise TruncatedStream(f"{self.provider.name}: {error}. Asking again may help.") from error
+            except DecodeError as error:
+                raise DecodeError(
+                    f"{self.provider.name} at {request.url}: {error}. If this is not the address of the API, "
+                    "check base_url."
+                ) from error
+        finally:
+            await response.aclose()
+
+    async def _refusal(self, response: Response, headers: dict[str, str]) -> ProviderError:
+        try:
+            body = await response.read()
+        except TransportError:
+            body = b""  # The status says enough.
+        error = self._wire.read_error(body, response.status)
+        error.body = body
+        return refused(error, response.status, headers, self.provider, self.id)
+
+
+async def _events(response: Response, decoder: Decoder) -> AsyncIterator[MessageEvent]:
+    try:
+        async for chunk in response:
+            for event in decoder.feed(chunk):
+                yield event
+                if isinstance(event, MessageEnd):
+                    return
+            if decoder.error is not None:
+                raise decoder.error
+    except TransportError as error:
+        if error.kind == "timeout":
+            raise
+        raise TruncatedStream(f"the connection was cut before the answer was whole ({error})") from error
+    for event in decoder.close():
+        yield event
+    if decoder.error is not None:
+        raise decoder.error
+
+
+async def _drain(response: Response) -> None:
+    """Read what follows the last event, so that the connection can be used again and the tape has it all."""
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            async for _ in response:
+                pass
+    except (TransportError, TimeoutError):
+        pass  # The answer is whole all the same.

@@ -1,0 +1,78 @@
+"""What an HTTP status means, and what to do about it: one table for all providers."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .errors import ProviderError
+from .providers import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    kind: str
+    hint: str
+    retryable: bool = False
+
+
+_MEANINGS = {
+    400: _Meaning("bad_request", "Change the request: its settings, its tools or its length."),
+    401: _Meaning("authentication", "The key is not accepted: check {key}."),
+    402: _Meaning("payment", "The account has no credit left: add some, or use a cheaper model."),
+    403: _Meaning("permission", "The key may not do this, or the content was refused: check what {key} allows."),
+    404: _Meaning("not_found", "Check the model's name {model!r} and the address {base_url}."),
+    408: _Meaning("timeout", "The provider waited too long: try again, or ask for less.", True),
+    413: _Meaning("bad_request", "The request is too large: send fewer or smaller messages."),
+    422: _Meaning("bad_request", "Change the request: its settings, its tools or its length."),
+    429: _Meaning("rate_limit", "Too many requests, or the quota is used up: try again {when}.", True),
+}
+_SERVER = _Meaning("server", "The provider has a problem: try again {when}, or use another model.", True)
+_OTHER = _Meaning("bad_request", "Check the request and the address {base_url}.")
+
+
+def refused(
+    error: ProviderError, status: int, headers: Mapping[str, str], provider: Provider, model: str
+) -> ProviderError:
+    """`error` with all that its status and headers say, and with what to do.
+
+    Args:
+        error: with the provider's own message and code, and the body.
+        headers: the response's, names in lower case.
+    """
+    meaning = _MEANINGS.get(status) or (_SERVER if status >= 500 else _OTHER)
+    wait = retry_after(headers)
+    key = f"the API key in {provider.key_env}" if provider.key_env else "the API key"
+    when = "later" if wait is None else f"in {wait:g} s"
+    hint = meaning.hint.format(key=key, model=model, base_url=provider.base_url, when=when)
+    return ProviderError(
+        error.message,
+        kind=meaning.kind,
+        status=status,
+        code=error.code,
+        provider=provider.name,
+        retry_after=wait,
+        retryable=meaning.retryable,
+        hint=hint,
+        headers=dict(headers),
+        body=error.body,
+        metadata=error.metadata,
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds, or a date as in RFC 9110, 10.2.3)."""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        value = headers.get("retry-after")
+        if value is None:
+            return None
+        return max(0.0, float(value))
+    except ValueError:
+        try:
+            return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
+        except (KeyError, ValueError, TypeError):
+            return None

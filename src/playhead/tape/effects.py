@@ -1,0 +1,113 @@
+"""What a tape holds: HTTP interactions and tool executions, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from ..http import Headers, Request, header
+
+Ended: TypeAlias = Literal["complete", "interrupted", "failed"]
+"""`complete`: the response was read to its end. `interrupted`: the recording stops in the middle of it.
+`failed`: the transport gave an error, before or during the body."""
+
+
+class Interaction(msgspec.Struct, frozen=True, kw_only=True):
+    """An HTTP effect: the request, the response, and when each piece of it arrived.
+
+    Attributes:
+        request: as it was sent, less the headers that may be secret.
+        lane: the line of work that it belongs to.
+        status: None where no response came.
+        chunks: the body as it arrived, decoded from transfer and content encodings.
+        times: when each chunk arrived, in seconds since the request was sent; None where it is not known.
+        started_s: when the request was sent, in seconds since the tape began.
+        head_s: seconds from the request to the response's headers.
+        duration_s: seconds from the request to the end of the body.
+        error: `{"kind", "message"}` of the transport's error, where `ended` is `failed`.
+        foreign: what the file format that it was read from holds beside this, kept for writing it back.
+    """
+
+    request: Request
+    lane: str = "root"
+    status: int | None = None
+    reason: str = ""
+    http_version: str = ""
+    headers: Headers = ()
+    chunks: tuple[bytes, ...] = ()
+    times: tuple[float, ...] | None = None
+    started_s: float | None = None
+    head_s: float | None = None
+    duration_s: float | None = None
+    ended: Ended = "complete"
+    error: dict[str, str] | None = None
+    foreign: dict[str, Any] = {}
+
+    @property
+    def body(self) -> bytes:
+        """The response's body, whole."""
+        return b"".join(self.chunks)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the response is a stream of events."""
+        kind = (header(self.headers, "content-type") or "").partition(";")[0].strip().lower()
+        return kind in ("text/event-stream", "application/vnd.amazon.eventstream")
+
+
+class ToolRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool effect: the call as the model made it, and the result as it goes back.
+
+    Attributes:
+        lane: the call's own line of work, such as `root/0.add`: its place among the run's tool calls, and its name.
+        arguments: raw JSON as the model wrote it.
+        result: the text that goes back to the model.
+        media: pieces of media as plain data, where the tool returned some.
+        stop: set where the tool ended the run; the text that it gave for the run's result, or "".
+    """
+
+    lane: str
+    call_id: str
+    name: str
+    arguments: str = ""
+    result: str = ""
+    is_error: bool = False
+    media: tuple[dict[str, Any], ...] = ()
+    stop: str | None = None
+    started_s: float | None = None
+    duration_s: float | None = None
+    ended: Ended = "complete"
+
+
+Effect: TypeAlias = Interaction | ToolRun
+
+
+@dataclass(frozen=True)
+class Tape:
+    """The ordered log of a run's effects.
+
+    Attributes:
+        effects: in the order in which they began.
+        meta: facts about the tape itself (`id`, `created`, `software`), as plain data.
+        format: the file format that it was read from.
+        version: of that format.
+        warnings: what was odd in the file, but no reason to refuse it.
+    """
+
+    effects: tuple[Effect, ...] = ()
+    meta: dict[str, Any] = field(default_factory=dict[str, Any])
+    format: str = field(default="playhead", compare=False)
+    version: int = field(default=1, compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def interactions(self) -> tuple[Interaction, ...]:
+        """The HTTP effects, in order."""
+        return tuple(effect for effect in self.effects if isinstance(effect, Interaction))
+
+    @property
+    def tools(self) -> tuple[ToolRun, ...]:
+        """The tool effects, in order."""
+        return tuple(effect for effect in self.effects if isinstance(effect, ToolRun))

@@ -1,0 +1,50 @@
+"""Tapes as files: reading whole, and writing so that a file is always either the old one or the new one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import TapeError, TapeNotFound
+from .effects import Tape
+from .formats import format_for
+
+
+def load_tape(path: str | os.PathLike[str]) -> Tape:
+    """Read a tape, in the format that the file's ending says.
+
+    Raises:
+        TapeNotFound: there is no such file.
+        TapeFormatError: it is not a tape, empty, broken, or of an unknown version.
+    """
+    file = Path(path)
+    format = format_for(file)
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise TapeNotFound(
+            f"there is no tape {str(file)!r}. Record it first: mode 'record', or 'auto', which records where "
+            "there is no tape."
+        ) from None
+    except OSError as error:
+        raise TapeError(f"tape {str(file)!r} cannot be read: {error.strerror}") from error
+    return format.load(data, str(file))
+
+
+def save_tape(tape: Tape, path: str | os.PathLike[str]) -> None:
+    """Write a tape, in the format that the file's ending says. The file is replaced at once, or not at all.
+
+    Raises:
+        TapeError: the file cannot be written, or the format cannot hold the tape.
+    """
+    file = Path(path)
+    data = format_for(file).dump(tape)
+    new = file.with_name(f"{file.name}.new")
+    try:
+        new.write_bytes(data)
+        new.replace(file)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise TapeError(
+            f"tape {str(file)!r} cannot be written: {error.strerror}. What was there is unchanged."
+        ) from error

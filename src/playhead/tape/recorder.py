@@ -1,0 +1,195 @@
+"""Puts effects on a tape as they happen: intent before, pieces as they come, the end before the caller sees it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from .._version import __version__
+from ..http import Headers, Request
+from . import canonical
+from .effects import Effect, Ended, Interaction, Tape, ToolRun
+from .formats import native
+from .redact import allowed_headers, redacted
+
+
+class Sink:
+    """Where lines go: nowhere, where a tape stays in memory."""
+
+    def append(self, line: native.Line) -> None:
+        """Keep a line."""
+
+
+class Recorder:
+    """Records one run's effects, after those of the tape that it goes on from.
+
+    Args:
+        tape: what was recorded before.
+        open_sink: called once, with the tape's facts, when the first effect happens: a run that changes nothing
+            leaves no file.
+        clock: seconds, from any start.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        open_sink: Callable[[dict[str, Any]], Any] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._before = tape.effects
+        self._meta = dict(tape.meta) or new_meta()
+        self._under_way: dict[int, Callable[[], Effect]] = {}
+        self._open_sink = open_sink
+        self._sink: Any = None
+        self._clock = clock
+        self._begin = clock() - _age(self._meta)
+
+    @property
+    def started(self) -> bool:
+        """Whether anything was recorded."""
+        return self._sink is not None
+
+    def tape(self) -> Tape:
+        """All that was recorded so far. What has not ended counts as interrupted."""
+        return Tape(self._before + tuple(build() for build in self._under_way.values()), self._meta)
+
+    def call(self, lane: str, request: Request) -> CallRecording:
+        """A request is about to be sent."""
+        return CallRecording(self, lane, redacted(request))
+
+    def tool(self, run: ToolRun) -> ToolRecording:
+        """A tool is about to run; `run` says where and with what."""
+        return ToolRecording(self, run)
+
+    def now(self) -> float:
+        """Seconds since the tape began."""
+        return self._clock() - self._begin
+
+    def write(self, line: native.Line) -> None:
+        """Put a line on the tape."""
+        if self._sink is None:
+            self._sink = self._open_sink(self._meta) if self._open_sink else Sink()
+        self._sink.append(line)
+
+    def add(self, build: Callable[[], Effect]) -> int:
+        """A place on the tape for an effect that begins."""
+        n = len(self._before) + len(self._under_way)
+        self._under_way[n] = build
+        return n
+
+
+class CallRecording:
+    """One HTTP effect while it happens."""
+
+    def __init__(self, recorder: Recorder, lane: str, request: Request) -> None:
+        self._recorder = recorder
+        self._start = recorder.now()
+        self._head: dict[str, Any] = {}
+        self._head_s: float | None = None
+        self._duration_s: float | None = None
+        self._chunks: list[bytes] = []
+        self._times: list[float] = []
+        self._hash = hashlib.sha256()
+        self._ended: Ended = "interrupted"
+        self._error: dict[str, str] | None = None
+        self._over = False
+        self._lane, self._request = lane, request
+        self._n = recorder.add(self._build)
+        recorder.write(native.call_start(self._n, lane, request))
+
+    def head(self, status: int, reason: str, http_version: str, headers: Headers) -> None:
+        """The response's headers are there."""
+        self._head_s = self._elapsed()
+        headers = allowed_headers(headers)
+        self._head = {"status": status, "reason": reason, "http_version": http_version, "headers": headers}
+        self._recorder.write(native.call_head(self._n, **self._head))
+
+    def chunk(self, data: bytes) -> None:
+        """A piece of the body is there."""
+        self._times.append(self._elapsed())
+        self._chunks.append(data)
+        self._hash.update(data)
+        self._recorder.write(native.call_chunk(self._n, data))
+
+    def end(self, ended: Ended, error: dict[str, str] | None = None) -> None:
+        """The response is over. Of several ends the first counts."""
+        if self._over:
+            return
+        self._over = True
+        self._ended, self._error, self._duration_s = ended, error, self._elapsed()
+        times = tuple(self._times) if self._chunks else None
+        self._recorder.write(
+            native.timing(
+                self._n,
+                started_s=_rounded(self._start),
+                head_s=self._head_s,
+                duration_s=self._duration_s,
+                times=times,
+            )
+        )
+        length = sum(map(len, self._chunks))
+        self._recorder.write(native.call_end(self._n, ended, error, length, self._hash.hexdigest()))
+
+    def _elapsed(self) -> float:
+        return _rounded(self._recorder.now() - self._start)
+
+    def _build(self) -> Interaction:
+        return Interaction(
+            request=self._request,
+            lane=self._lane,
+            chunks=tuple(self._chunks),
+            times=tuple(self._times) if self._chunks else None,
+            started_s=_rounded(self._start),
+            head_s=self._head_s,
+            duration_s=self._duration_s,
+            ended=self._ended,
+            error=self._error,
+            **self._head,
+        )
+
+
+class ToolRecording:
+    """One tool effect while it happens."""
+
+    def __init__(self, recorder: Recorder, run: ToolRun) -> None:
+        self._recorder = recorder
+        self._start = recorder.now()
+        self._run = msgspec.structs.replace(run, ended="interrupted", started_s=_rounded(self._start))
+        self._n = recorder.add(lambda: self._run)
+        recorder.write(native.tool_start(self._n, self._run))
+
+    def end(self, run: ToolRun) -> ToolRun:
+        """The tool gave its result, which `run` holds. What is on the tape is returned."""
+        duration = _rounded(self._recorder.now() - self._start)
+        self._run = msgspec.structs.replace(run, started_s=self._run.started_s, duration_s=duration)
+        self._recorder.write(native.timing(self._n, started_s=self._run.started_s, duration_s=duration))
+        self._recorder.write(native.tool_end(self._n, self._run))
+        return self._run
+
+
+def new_meta() -> dict[str, Any]:
+    """The facts of a tape that begins now."""
+    return {
+        "id": uuid.uuid4().hex,
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "software": f"playhead {__version__}",
+        "canonical": canonical.VERSION,
+    }
+
+
+def _age(meta: dict[str, Any]) -> float:
+    """Seconds since the tape began; 0 where it does not say when."""
+    try:
+        return max(0.0, time.time() - datetime.fromisoformat(meta["created"]).timestamp())
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 6)

@@ -1,0 +1,85 @@
+"""Appends to a tape's file: one writer at a time, each line on its way to the disk before the run goes on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..errors import TapeError, TapeLocked
+from .formats.native import Line, encode_line, header
+
+try:
+    import fcntl
+except ImportError:  # Windows: a second writer is not noticed there.
+    fcntl = None
+
+
+class TapeWriter:
+    """An append-only file of lines, locked against a second writer.
+
+    Lines go to the operating system at once: they outlive a kill of the process, though not a power cut.
+
+    Args:
+        path: the file.
+        meta: for the first line, which is written unless the file has one.
+        keep: whether what is in the file stays; a torn last line is cut off all the same.
+
+    Raises:
+        TapeLocked: somebody else is writing.
+        TapeError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, meta: dict[str, Any], *, keep: bool) -> None:
+        self.path = path
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
+        except OSError as error:
+            raise TapeError(f"tape {str(path)!r} cannot be written: {error.strerror}") from error
+        try:
+            self._lock()
+            os.ftruncate(self._fd, self._whole_lines() if keep else 0)
+            if os.fstat(self._fd).st_size == 0:
+                self.append(header(meta))
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, line: Line) -> None:
+        """Write a line.
+
+        Raises:
+            TapeError: it cannot be written; what was written before stays whole.
+        """
+        self.append_bytes(encode_line(line))
+
+    def append_bytes(self, data: bytes) -> None:
+        """Write lines that are encoded already. See `append`."""
+        try:
+            written = os.write(self._fd, data)
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
+        except OSError as error:
+            raise TapeError(
+                f"tape {str(self.path)!r} cannot be written: {error.strerror}. All that was recorded so far is there."
+            ) from error
+
+    def close(self) -> None:
+        """Let go of the file and its lock."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _lock(self) -> None:
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TapeLocked(
+                f"tape {str(self.path)!r} is being written by another run. Wait for it, or use another file."
+            ) from None
+
+    def _whole_lines(self) -> int:
+        """The length of the file up to its last line feed."""
+        return self.path.read_bytes().rfind(b"\n") + 1

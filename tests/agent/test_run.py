@@ -1,0 +1,353 @@
+"""Running an agent: four ways in, one implementation, and nothing lost by an error."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+import playhead as ph
+from chatwire import JSON, SSE, Script, stream, tool_call
+from playhead.events import MessageEnd, PartDelta
+from playhead.http import Request, Response
+from playhead.transport.memory import MemoryTransport, respond
+
+
+@ph.tool
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+CALL = tool_call("add", {"a": 1, "b": 2})
+
+
+def script() -> Script:
+    return Script(("let me see", CALL), ("it is 3",))
+
+
+def test_four_ways_to_run_give_the_same_result() -> None:
+    async def streamed() -> ph.RunResult:
+        async with script().agent(add).stream("go") as run:
+            async for _ in run:
+                pass
+        return run.result
+
+    with script().agent(add).stream_sync("go") as run:
+        for _ in run:
+            pass
+    results = [
+        asyncio.run(script().agent(add).run("go")),
+        script().agent(add).run_sync("go"),
+        asyncio.run(streamed()),
+        run.result,
+    ]
+    for result in results:
+        assert (result.text.replace(" ", ""), result.finish_reason) == ("itis3", "stop")
+        assert [message.role for message in result.messages] == ["user", "assistant", "tool", "assistant"]
+        assert (result.usage.input_tokens, result.usage.output_tokens, result.cost) == (20, 10, 0.002)
+        assert len(result.steps) == 2
+        assert result.tape is not None
+        assert [type(effect).__name__ for effect in result.tape.effects] == ["Interaction", "ToolRun", "Interaction"]
+
+
+def test_a_stream_goes_on_after_the_first_text() -> None:
+    with script().agent(add).stream_sync("go") as run:
+        kinds = [type(event).__name__ for event in run]
+    assert kinds.count("MessageStart") == kinds.count("MessageEnd") == 2
+    assert kinds.index("ToolStart") > kinds.index("MessageEnd")
+    assert kinds[-1] == "MessageEnd"
+
+
+def test_run_sync_works_where_an_event_loop_runs_already() -> None:
+    async def notebook() -> str:
+        return script().agent(add).run_sync("go").text
+
+    assert asyncio.run(notebook()) == "it is 3"
+
+
+def test_stream_sync_says_what_to_do_where_an_event_loop_runs() -> None:
+    async def notebook() -> None:
+        with script().agent(add).stream_sync("go"):
+            pass
+
+    with pytest.raises(ph.ConfigError, match="async with"):
+        asyncio.run(notebook())
+
+
+def test_the_result_is_there_when_the_run_has_ended_and_not_before() -> None:
+    async def main() -> None:
+        async with script().agent(add).stream("go") as run:
+            with pytest.raises(ph.RunError, match="has not ended"):
+                _ = run.result
+            assert (await run.finish()).text.endswith("3")
+            assert run.result.finish_reason == "stop"
+
+    asyncio.run(main())
+
+
+def test_a_conversation_goes_on_from_its_messages() -> None:
+    it = Script(("one",), ("two",))
+    agent = it.agent(system="be short")
+    first = agent.run_sync("first")
+    agent.run_sync("second", messages=first.messages)
+    assert [m["role"] for m in it.requests[1]["messages"]] == ["system", "user", "assistant", "user"]
+
+
+def test_media_and_text_can_be_asked_together() -> None:
+    it = Script(("a cat",))
+    it.agent().run_sync(
+        ["what is this?", ph.MediaPart("image/png", b"x"), ph.MediaPart("image/jpeg", url="http://x/y")]
+    )
+    content = it.requests[0]["messages"][0]["content"]
+    assert [piece["type"] for piece in content] == ["text", "image_url", "image_url"]
+    assert content[2]["image_url"]["url"] == "http://x/y"
+
+
+def test_settings_are_sent_and_a_runs_own_go_over_the_agents() -> None:
+    it = Script(("x",), ("x",))
+    agent = it.agent(max_tokens=10, settings={"temperature": 0.5, "extra_body": {"top_k": 3}})
+    agent.run_sync("go")
+    agent.run_sync("go", settings={"temperature": 0, "extra_headers": {"X-Mine": "1"}})
+    assert {key: it.requests[0][key] for key in ("max_tokens", "temperature", "top_k")} == {
+        "max_tokens": 10,
+        "temperature": 0.5,
+        "top_k": 3,
+    }
+    assert it.requests[1]["temperature"] == 0
+    assert ("X-Mine", "1") in it.transport.requests[1].headers
+
+
+def test_openrouters_options_go_where_they_belong() -> None:
+    it = Script(("x",))
+    options = {
+        "provider": {"order": ["Groq"]},
+        "models": ["a", "b"],
+        "reasoning": {"effort": "low"},
+        "referer": "https://app",
+        "title": "App",
+    }
+    agent = it.agent(model="openrouter:m", api_key="k", options=options)
+    agent.run_sync("go")
+    body = it.requests[0]
+    assert body["usage"] == {"include": True}
+    assert (body["provider"], body["models"], body["reasoning"]) == (
+        {"order": ["Groq"]},
+        ["a", "b"],
+        {"effort": "low"},
+    )
+    headers = dict(it.transport.requests[0].headers)
+    assert (headers["HTTP-Referer"], headers["X-Title"]) == ("https://app", "App")
+    assert headers["Authorization"] == "Bearer k"
+    assert it.transport.requests[0].url == "https://openrouter.ai/api/v1/chat/completions"
+
+
+def test_the_effort_of_reasoning_is_one_setting_for_all_providers() -> None:
+    it = Script(("x",), ("x",))
+    it.agent(model="openrouter:m", api_key="k", reasoning_effort="high").run_sync("go")
+    it.agent(model="openai:gpt-5", api_key="k", reasoning_effort="high", max_tokens=9).run_sync("go")
+    assert it.requests[0]["reasoning"] == {"effort": "high"}
+    assert it.requests[1]["reasoning_effort"] == "high"
+    assert it.requests[1]["max_completion_tokens"] == 9
+
+
+def test_an_option_that_a_provider_does_not_have_is_an_error_before_anything_is_sent() -> None:
+    it = Script()
+    with pytest.raises(ph.EncodeError, match="no option 'modles'"):
+        it.agent(model="openrouter:m", api_key="k", options={"modles": []}).run_sync("go")
+    assert it.requests == []
+
+
+def test_a_missing_key_is_an_error_before_anything_is_sent_or_recorded(tmp_path: Path) -> None:
+    it = Script()
+    with pytest.raises(ph.MissingKey, match="OPENROUTER_API_KEY"):
+        it.agent(model="openrouter:m").run_sync("go", tape=tmp_path / "t.jsonl")
+    assert it.requests == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "from-env")
+    it = Script(("x",))
+    it.agent(model="openai:gpt-4o").run_sync("go")
+    assert dict(it.transport.requests[0].headers)["Authorization"] == "Bearer from-env"
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("gpt-4o", "does not say its provider"),
+        ("nobody:m", "no provider 'nobody'"),
+        ("openrouter:", "does not say its provider"),
+        ("compat:localhost:80#m", "after 'compat:' comes the server's address"),
+    ],
+)
+def test_a_model_that_cannot_be_found_is_a_clear_error(model: str, says: str) -> None:
+    with pytest.raises(ph.ConfigError, match=says):
+        ph.Agent(model)
+
+
+def test_a_provider_of_ones_own_is_ten_lines_or_one() -> None:
+    it = Script(("x",), ("x",), ("x",))
+    mine = ph.Provider("mine", "http://mine.test/v1", key_env=None)
+    for agent in (
+        it.agent(model="some-model", provider=mine),
+        it.agent(model="compat:http://mine.test/v1/#some-model"),
+        it.agent(model="openai:some-model", base_url="http://mine.test/v1", api_key="k"),
+    ):
+        agent.run_sync("go")
+    assert {request.url for request in it.transport.requests} == {"http://mine.test/v1/chat/completions"}
+    assert {body["model"] for body in it.requests} == {"some-model"}
+
+
+STATUSES = {
+    400: ("bad_request", "Change the request"),
+    401: ("authentication", "check the API key in OPENROUTER_API_KEY"),
+    402: ("payment", "no credit left"),
+    403: ("permission", "may not do this"),
+    404: ("not_found", "Check the model's name 'm'"),
+    408: ("timeout", "try again"),
+    413: ("bad_request", "too large"),
+    429: ("rate_limit", "try again in 7 s"),
+    500: ("server", "try again in 7 s"),
+    503: ("server", "another model"),
+    529: ("server", "another model"),
+    418: ("bad_request", "Check the request"),
+}
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_refusal_says_what_happened_and_what_to_do(status: int) -> None:
+    kind, hint = STATUSES[status]
+    body = json.dumps({"error": {"message": "no luck", "code": "because"}}).encode()
+    it = Script({"status": status, "body": body, "headers": (*JSON, ("Retry-After", "7"))})
+    with pytest.raises(ph.ProviderError) as caught:
+        it.agent(model="openrouter:m", api_key="secret-key").run_sync("go")
+    error = caught.value
+    assert (error.status, error.kind, error.code, error.message) == (status, kind, "because", "no luck")
+    assert (error.retry_after, error.body, error.provider) == (7.0, body, "openrouter")
+    assert hint in str(error)
+    assert "secret-key" not in str(error)
+    assert error.retryable == (status in (408, 429) or status >= 500)
+    assert error.run is not None
+    assert error.run.messages[0].text == "go"
+
+
+def test_a_refusal_that_is_not_json_shows_what_came() -> None:
+    it = Script({"status": 502, "body": b"<html>Bad gateway</html>", "headers": (("Content-Type", "text/html"),)})
+    with pytest.raises(ph.ProviderError, match="the body is not JSON: '<html>Bad gateway</html>'") as caught:
+        it.agent().run_sync("go")
+    assert caught.value.kind == "server"
+
+
+def test_an_answer_that_is_not_json_says_to_check_the_address() -> None:
+    it = Script({"status": 200, "body": b"<html>Welcome</html>"})
+    with pytest.raises(ph.DecodeError, match=r"should be JSON.*check base_url"):
+        it.agent().run_sync("go")
+
+
+def test_an_error_inside_a_stream_is_a_provider_error_with_its_code() -> None:
+    error = {"error": {"code": 502, "message": "upstream died"}, "choices": []}
+    body = b"".join(stream("half an")[:2]) + f"data: {json.dumps(error)}\n\n".encode()
+    it = Script({"status": 200, "body": body, "headers": SSE})
+    seen: list[str] = []
+    with (
+        pytest.raises(ph.ProviderError, match="upstream died") as caught,
+        it.agent().stream_sync("go") as run,
+    ):
+        seen.extend(event.delta for event in run if isinstance(event, PartDelta))
+    assert (caught.value.code, caught.value.status, caught.value.provider) == ("502", 200, "compat")
+
+
+def test_a_stream_that_is_cut_is_never_a_success() -> None:
+    whole = stream("one two three", CALL)
+    for n in range(len(whole)):
+        it = Script({"status": 200, "body": b"".join(whole[:n]), "headers": SSE})
+        with pytest.raises(ph.TruncatedStream), it.agent(add).stream_sync("go") as run:
+            run.finish()
+
+
+def test_a_connection_that_is_cut_in_the_middle_is_a_truncated_stream() -> None:
+    async def cut() -> AsyncIterator[bytes]:
+        yield stream("one two")[1]
+        raise ph.TransportError("the connection was cut", kind="disconnect")
+
+    def handler(_: Request) -> Response:
+        return Response(200, SSE, cut())
+
+    agent = ph.Agent("compat:http://x/v1#m", transport=MemoryTransport(handler))
+    with pytest.raises(ph.TruncatedStream, match="cut before the answer was whole"):
+        asyncio.run(agent.run("go"))
+
+
+def test_an_error_after_tools_ran_carries_their_results() -> None:
+    it = Script(("let me see", CALL), {"status": 500, "body": b"{}"})
+    with pytest.raises(ph.ProviderError) as caught:
+        it.agent(add).run_sync("go")
+    run = caught.value.run
+    assert run is not None
+    assert [message.role for message in run.messages] == ["user", "assistant", "tool"]
+    assert run.usage.input_tokens == 10
+    assert run.tape is not None
+    assert len(run.tape.effects) == 3
+
+
+def test_unknown_usage_stays_unknown_in_the_sum() -> None:
+    body = {"id": "r", "model": "m", "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}
+    it = Script((None, CALL), {"body": json.dumps(body).encode()})
+    result = it.agent(add).run_sync("go")
+    assert result.usage == ph.Usage()
+    assert result.cost is None
+
+
+def test_reasoning_of_another_provider_stays_home_and_the_result_says_so() -> None:
+    stranger = ph.ReasoningPart("hm", ({"type": "reasoning.encrypted", "data": "x"},), "reasoning", "elsewhere")
+    history = [ph.user("a"), ph.Message("assistant", (stranger, ph.TextPart("b")))]
+    it = Script(("x",))
+    result = it.agent().run_sync("go", messages=history)
+    assert it.requests[0]["messages"][1] == {"role": "assistant", "content": "b"}
+    assert result.warnings == ("reasoning of elsewhere stayed home",)
+
+
+def test_reasoning_goes_back_to_its_provider_in_the_form_in_which_it_came() -> None:
+    entry = {"type": "reasoning.text", "text": "hm", "signature": "s", "index": 0}
+    said = {
+        "role": "assistant",
+        "content": None,
+        "reasoning": "hm",
+        "reasoning_details": [entry],
+        "tool_calls": [CALL],
+    }
+    body = {"id": "r", "model": "m", "choices": [{"message": said, "finish_reason": "tool_calls"}]}
+    it = Script({"body": json.dumps(body).encode()}, ("done",))
+    it.agent(add).run_sync("go")
+    sent = it.requests[1]["messages"][1]
+    assert sent["reasoning_details"] == [entry]
+    assert "content" not in sent
+
+
+def test_what_the_response_says_beside_its_answer_is_in_its_metadata_and_headers() -> None:
+    it = Script({"body": b"".join(stream("x")), "headers": (*SSE, ("X-Request-Id", "r-1"))})
+    with it.agent().stream_sync("go") as run:
+        (end,) = [event for event in run if isinstance(event, MessageEnd)]
+    assert end.response.headers["x-request-id"] == "r-1"
+    assert run.result.steps[0].response == end.response
+
+
+def test_played_tools_say_so() -> None:
+    tape = script().agent(add).run_sync("go").tape
+    with Script().agent(add).stream_sync("go", tape=tape, mode="off") as run:
+        pass
+    assert run.so_far.tape is None
+    it = Script()
+    result = it.agent(add)
+    replayed = result.run_sync("go", tape=tape, mode="replay")
+    assert replayed.text == "it is 3"
+    assert it.requests == []
+
+
+def test_a_response_in_memory_can_be_sent_with_one_line() -> None:
+    transport = MemoryTransport(lambda _: respond(200, b"".join(stream("hello")), SSE))
+    assert ph.Agent("compat:http://x/v1#m", transport=transport).run_sync("go").text == "hello"
