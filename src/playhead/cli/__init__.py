@@ -1,0 +1,40 @@
+"""The command line. Exit codes: 0 done, 1 the run failed, 2 usage, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: the arguments, those of the process where they are left out.
+
+    Returns:
+        The exit code.
+    """
+    from ..errors import PlayheadError
+    from ._arguments import parser
+    from ._console import Console
+
+    args = parser().parse_args(argv)
+    console = Console()
+    try:
+        code = args.command(args, console)
+        sys.stdout.flush()
+    except PlayheadError as error:
+        console.fail(str(error), getattr(error, "__notes__", ()))
+        return 1
+    except KeyboardInterrupt:
+        console.fail("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return int(code)

@@ -1,0 +1,124 @@
+"""Shows the events of a run, or of a tape, as they come."""
+
+from __future__ import annotations
+
+import json
+
+from ..events import (
+    Event,
+    MessageEnd,
+    MessageStart,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    StreamReset,
+    ToolEnd,
+    ToolStart,
+)
+from ..messages import ToolCallPart, ToolResultPart, Usage
+from ._console import Console
+
+_LONGEST = 200
+"""Characters of arguments or results that are shown."""
+
+
+class Renderer:
+    """Writes events.
+
+    Args:
+        console: where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._kind = ""
+
+    def show(self, event: Event) -> None:
+        """Write one event."""
+        match event:
+            case PartStart() | MessageStart():
+                self._kind = ""
+            case PartDelta(kind="tool_call"):
+                self._console.waiting("writing a tool call")
+            case PartDelta():
+                self._words(event)
+            case PartEnd(part=ToolCallPart() as call):
+                self.call(call)
+            case PartEnd():
+                self._end_of_words()
+            case ToolStart():
+                self._console.waiting("running tools")
+            case ToolEnd():
+                self.result(event.result, event.duration_s, played=event.played)
+            case StreamReset():
+                self._console.line(f"(begins anew: {event.reason})", "yellow")
+            case MessageEnd():
+                self._end_of_words()
+
+    def call(self, call: ToolCallPart) -> None:
+        """Write a tool call."""
+        self._console.line(f"-> {call.name}({_named(call.arguments)})", "cyan")
+
+    def result(self, result: ToolResultPart, seconds: float | None, *, played: bool) -> None:
+        """Write a tool's result."""
+        how = "from the tape" if played else duration(seconds)
+        text = " ".join(result.text.split())
+        media = "".join(f" [{part.media_type}]" for part in result.media)
+        line = f"<- {result.name}: {_cut(text)}{media}"
+        self._console.line(line + (f"  ({how})" if how else ""), "red" if result.is_error else "green")
+
+    def _words(self, event: PartDelta) -> None:
+        if event.kind == "reasoning" and self._kind != "reasoning":
+            self._console.write("(thinks) ", "dim italic")
+        self._kind = event.kind
+        self._console.write(event.delta, {"reasoning": "dim italic", "refusal": "red"}.get(event.kind, ""))
+
+    def _end_of_words(self) -> None:
+        if self._kind:
+            self._console.fresh_line()
+        self._kind = ""
+
+
+def account(steps: int, usage: Usage, cost: float | None, seconds: float | None = None) -> str:
+    """A line of usage and cost. What is not known is said to be so."""
+    pieces = [f"{steps} step{'' if steps == 1 else 's'}", tokens(usage), money(cost)]
+    return ", ".join(piece for piece in (*pieces, duration(seconds)) if piece)
+
+
+def tokens(usage: Usage) -> str:
+    """Token counts in words."""
+    given, made = (("?" if n is None else str(n)) for n in (usage.input_tokens, usage.output_tokens))
+    parts = [
+        f"{count} {what}"
+        for what, count in (
+            ("cached", usage.cache_read_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        )
+        if count
+    ]
+    return f"{given} tokens in, {made} out" + (f" ({', '.join(parts)})" if parts else "")
+
+
+def money(cost: float | None) -> str:
+    """US dollars; an unknown cost is not nothing."""
+    return "cost not reported" if cost is None else f"${cost:.6f}".rstrip("0").rstrip(".")
+
+
+def duration(seconds: float | None) -> str:
+    """A time for people."""
+    if seconds is None:
+        return ""
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def _named(arguments: str) -> str:
+    try:
+        values = json.loads(arguments or "{}")
+        shown = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
+    except (ValueError, AttributeError, RecursionError):
+        shown = arguments
+    return _cut(shown)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."

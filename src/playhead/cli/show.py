@@ -1,0 +1,91 @@
+"""`playhead show F`"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..messages import ToolCallPart, ToolResultPart, Usage
+from ..tape.files import load_tape
+from ..transcript import hear, summary
+from ._console import Console
+from ._render import Renderer, account, duration, money
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Show what is on a tape, for people or for scripts."""
+    tape = load_tape(args.tape)
+    shown = summary(tape)
+    if args.json:
+        print(json.dumps(shown, ensure_ascii=False, indent=2))
+        return 0
+    calls, tools = shown["interactions"], shown["tools"]
+    console.line(
+        f"{Path(args.tape).name}: {shown['format']} version {shown['version']}, {_many(len(calls), 'interaction')}, "
+        f"{_many(len(tools), 'tool run')}",
+        "bold",
+    )
+    for warning in tape.warnings:
+        console.note(f"warning: {warning}")
+    if calls:
+        console.line()
+        head = ("n", "lane", "request", "model", "status", "chunks", "time", "in", "out", "cost")
+        console.table(head, map(_row, calls))
+    renderer = Renderer(console)
+    for call, recorded in zip(calls, tape.interactions, strict=True):
+        _conversation(call, hear(recorded).asked.prompt, console, renderer)
+        names = {made["id"] for made in call["response"]["tool_calls"]}
+        for tool in (tool for tool in tools if tool["call_id"] in names):
+            result = ToolResultPart(tool["call_id"], tool["name"], tool["result"] or "", tool["is_error"])
+            renderer.result(result, tool["duration_s"], played=False)
+    console.line()
+    totals = shown["totals"]
+    console.line(account(totals["interactions"], total_usage(totals), totals["cost"]), "dim")
+    return 0
+
+
+def total_usage(totals: dict[str, Any]) -> Usage:
+    """The totals of a summary as usage."""
+    return Usage(totals["input_tokens"], totals["output_tokens"])
+
+
+def _row(call: dict[str, Any]) -> tuple[str, ...]:
+    usage, cost = call["response"]["usage"], call["response"]["cost"]
+    return (
+        str(call["n"]),
+        call["lane"],
+        f"{call['method']} {call['url']}",
+        call["request"]["model"] or "-",
+        _or_dash(call["status"]),
+        _or_dash(call["chunks"]),
+        duration(call["duration_s"]) or "-",
+        _or_dash(usage["input_tokens"]),
+        _or_dash(usage["output_tokens"]),
+        "-" if cost is None else money(cost),
+    )
+
+
+def _conversation(call: dict[str, Any], prompt: str | None, console: Console, renderer: Renderer) -> None:
+    response = call["response"]
+    console.line()
+    console.line(f"[{call['n']}] {call['provider'] or call['url']}", "bold")
+    if prompt:
+        console.line(f"> {prompt}")
+    if response["reasoning"]:
+        console.line(f"(thinks) {response['reasoning']}", "dim italic")
+    if response["text"]:
+        console.line(response["text"])
+    for made in response["tool_calls"]:
+        renderer.call(ToolCallPart(made["id"], made["name"], json.dumps(made["arguments"])))
+    if response["error"]:
+        console.line(f"! {response['error']['message']}", "red")
+
+
+def _or_dash(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
