@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class TapeWriter:
         except OSError as error:
             raise TapeError(f"tape {str(path)!r} cannot be written: {error.strerror}") from error
         try:
+            if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+                raise TapeError(f"tape {str(path)!r} is not a regular file: a tape is appended to and read again")
             self._lock()
             os.ftruncate(self._fd, self._whole_lines() if keep else 0)
             if os.fstat(self._fd).st_size == 0:

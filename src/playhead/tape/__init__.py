@@ -1,0 +1,1 @@
+"""Tapes: what a run's effects are recorded on, and played from. See `docs/tape-format.md`."""
