@@ -45,7 +45,10 @@ def hear(call: Interaction) -> Heard:
     name = provider.name if provider else None
     if wire is None:
         text = call.body.decode("utf-8", "replace")
-        return Heard(None, name, _summary_of_unknown(call), (), _text_only(text), None)
+        refusal = (
+            ProviderError(" ".join(text.split())[:200], status=call.status) if (call.status or 0) >= 400 else None
+        )
+        return Heard(None, name, _summary_of_unknown(call), (), _text_only(text), refusal)
     asked = wire.describe_request(call.request.body)
     if call.status is None:
         return Heard(wire, name, asked, (), _text_only(""), None)

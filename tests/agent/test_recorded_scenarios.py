@@ -85,6 +85,5 @@ def test_the_seed_gives_its_text_usage_and_cost() -> None:
     assert result.finish_reason == "stop"
     metadata = result.steps[0].response.metadata
     assert (metadata["provider"], metadata["native_finish_reason"]) == ("Together", "tool_calls")
-    assert result.usage.raw == {}
-    assert result.steps[0].response.usage is not None
-    assert result.steps[0].response.usage.raw["is_byok"] is False
+    assert (metadata["cost"], metadata["is_byok"]) == (0.00038, False)
+    assert metadata["cost_details"]["upstream_inference_prompt_cost"] == 0.000218

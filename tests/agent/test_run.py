@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -351,3 +352,27 @@ def test_played_tools_say_so() -> None:
 def test_a_response_in_memory_can_be_sent_with_one_line() -> None:
     transport = MemoryTransport(lambda _: respond(200, b"".join(stream("hello")), SSE))
     assert ph.Agent("compat:http://x/v1#m", transport=transport).run_sync("go").text == "hello"
+
+
+def test_ctrl_c_in_a_synchronous_stream_ends_it_and_saves_the_tape(tmp_path: Path) -> None:
+    @ph.tool
+    async def wait() -> str:
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.Event().wait()
+        return ""
+
+    path = tmp_path / "t.yaml"
+    it = Script(("let me see", tool_call("wait")))
+    with pytest.raises(KeyboardInterrupt), it.agent(wait).stream_sync("go", tape=path) as run:
+        run.finish()
+    call, tool = ph.load_tape(path).effects
+    assert (call.ended, tool.ended) == ("complete", "interrupted")
+    assert run.so_far.messages[-1].role == "tool"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_between_two_events_is_the_callers() -> None:
+    with pytest.raises(KeyboardInterrupt), script().agent(add).stream_sync("go") as run:
+        next(iter(run))
+        signal.raise_signal(signal.SIGINT)
+    assert run.so_far.steps == ()

@@ -91,6 +91,22 @@ def test_no_key_and_no_secret_header_is_ever_on_a_tape(tmp_path: Path, ending: s
     assert (sent["Authorization"], sent["X-Api-Key"]) == ("Bearer s3cret-key", "s3cret")
 
 
+def test_a_key_in_an_address_is_not_on_a_tape_and_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    model = "compat:http://user:s3cret@x.test/v1?api_key=s3cret&api-version=1#m"
+    it = Script(("hi",))
+    it.agent(model=model).run_sync("go", tape=path)
+    assert (
+        it.transport.requests[0].url == "http://user:s3cret@x.test/v1/chat/completions?api_key=s3cret&api-version=1"
+    )
+    assert b"s3cret" not in path.read_bytes()
+    for other in (model, model.replace("s3cret", "another")):
+        assert Script().agent(model=other).run_sync("go", tape=path, mode="replay").text == "hi"
+    with pytest.raises(ph.Divergence, match="api_key=REDACTED&api-version=2") as caught:
+        Script().agent(model=model.replace("version=1", "version=2")).run_sync("go", tape=path, mode="replay")
+    assert "s3cret" not in str(caught.value)
+
+
 def test_auto_records_where_there_is_no_tape_and_replays_where_there_is(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     script().agent(add).run_sync("go", tape=path, mode="auto")
@@ -112,7 +128,9 @@ def test_resume_plays_what_is_there_and_goes_on_live(tmp_path: Path, ending: str
     assert result.text == "it is 3"
     assert len(second.requests) == 1
     assert runs == ["add(1, 2)"]
+    assert [call.superseded for call in ph.load_tape(path).interactions] == [False, True, False]
     assert Script().agent(add).run_sync("go", tape=path).text == "it is 3"
+    assert Script().agent(add).run_sync("go", tape=path, mode="replay").text == "it is 3"
 
 
 def test_resume_asks_again_after_a_refusal_that_ended_the_recording(tmp_path: Path) -> None:
@@ -123,6 +141,11 @@ def test_resume_asks_again_after_a_refusal_that_ended_the_recording(tmp_path: Pa
         Script().agent().run_sync("go", tape=path, mode="replay")
     assert "played from tape" in caught.value.__notes__[0]
     assert Script(("hi",)).agent().run_sync("go", tape=path).text == "hi"
+    first, second = ph.load_tape(path).interactions
+    assert (first.status, first.superseded) == (401, True)
+    assert (second.status, second.superseded) == (200, False)
+    for mode in ("replay", "auto", "resume"):
+        assert Script().agent().run_sync("go", tape=path, mode=mode).text == "hi"
 
 
 @ENDINGS
@@ -287,14 +310,15 @@ def test_leaving_a_stream_early_leaves_a_tape_that_says_so(tmp_path: Path) -> No
         run.finish()
 
 
-def test_an_interrupted_yaml_recording_is_found_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["resume", "auto"])
+def test_an_interrupted_yaml_recording_is_found_again(tmp_path: Path, mode: Any) -> None:
     path = tmp_path / "t.yaml"
     tape = script().agent(add).run_sync("go").tape
     assert tape is not None
     path.with_name("t.yaml.part").write_bytes(native.dump(ph.Tape(tape.effects[:2], tape.meta)))
     with pytest.raises(ph.TapeNotFound, match=r"'t\.yaml\.part'\. Go on with mode 'resume'"):
         Script().agent(add).run_sync("go", tape=path, mode="replay")
-    assert Script(("it is 3",)).agent(add).run_sync("go", tape=path).text == "it is 3"
+    assert Script(("it is 3",)).agent(add).run_sync("go", tape=path, mode=mode).text == "it is 3"
     assert runs == ["add(1, 2)"]
     assert list(tmp_path.iterdir()) == [path]
 

@@ -43,6 +43,7 @@ def interactions(draw: st.DrawFn) -> Interaction:
         duration_s=draw(SECONDS),
         ended=ended,
         error={"kind": "connect", "message": draw(TEXT)} if ended == "failed" else None,
+        superseded=draw(st.booleans()),
         foreign=draw(JSON_OBJECTS),
         **answered,
     )
@@ -165,6 +166,7 @@ def test_whatever_stands_in_a_file_it_loads_or_is_refused(lines: list[bytes]) ->
             assert isinstance(load(head + b"\n".join(lines), "t.jsonl"), Tape)
 
 
-def test_lines_of_kinds_that_a_later_version_adds_are_passed_over() -> None:
+def test_lines_and_fields_that_a_later_version_adds_are_passed_over() -> None:
     run = ToolRun(lane="root/0.x", call_id="c", name="x", result="r")
-    assert load(dump(Tape((run,))) + b'{"type":"note","n":0,"text":"hi"}\n', "t.jsonl").tools == (run,)
+    later = b'{"type":"note","text":"hi"}\n{"type":"timing","n":0,"zone":"UTC"}\n'
+    assert load(dump(Tape((run,))) + later, "t.jsonl").tools == (run,)

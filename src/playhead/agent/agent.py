@@ -12,7 +12,7 @@ import msgspec
 from ..http import Transport
 from ..messages import MediaPart, Message, Settings, TextPart
 from ..model import Model
-from ..providers import Provider, resolve
+from ..providers import Provider, demo, resolve
 from ..tape.open import Mode, TapeSource, open_playhead
 from ..tape.playhead import Playhead
 from ..transport.auth import AuthTransport
@@ -189,7 +189,7 @@ class _Kept:
 
 
 def _network(provider: Provider) -> Transport:
-    if provider.name == "demo":
+    if provider.base_url == demo.PROVIDER.base_url:
         from ..serve.demo import DemoTransport
 
         return DemoTransport()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
+import signal
+import threading
+from collections.abc import Coroutine, Iterator
+from types import FrameType, TracebackType
+from typing import Any, Self, TypeVar, cast
 
 from ..errors import ConfigError
 from ..events import Event
 from .result import RunResult
 from .run import Run
+
+T = TypeVar("T")
 
 
 class SyncRun:
@@ -22,7 +26,7 @@ class SyncRun:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._runner: asyncio.Runner | None = None
+        self._loop: _Loop | None = None
 
     @property
     def result(self) -> RunResult:
@@ -41,7 +45,7 @@ class SyncRun:
         return self.result
 
     def __enter__(self) -> Self:
-        self._loop()
+        self._open()
         return self
 
     def __exit__(
@@ -50,29 +54,80 @@ class SyncRun:
         self.close()
 
     def __iter__(self) -> Iterator[Event]:
-        runner, events = self._loop(), aiter(self._run)
+        loop, events = self._open(), aiter(self._run)
 
         async def following() -> Event | None:
             return await anext(events, None)
 
-        while (event := runner.run(following())) is not None:
+        while (event := loop.until_done(following())) is not None:
             yield event
 
     def close(self) -> None:
         """Stop what is under way, and put the tape in its place."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
+        loop, self._loop = self._loop, None
+        if loop is not None:
             try:
-                runner.run(self._run.aclose())
+                loop.until_done(self._run.aclose())
             finally:
-                runner.close()
+                loop.close()
 
-    def _loop(self) -> asyncio.Runner:
-        if self._runner is None:
+    def _open(self) -> _Loop:
+        if self._loop is None:
             try:
                 asyncio.get_running_loop()
             except RuntimeError:
-                self._runner = asyncio.Runner()
+                self._loop = _Loop()
             else:
                 raise ConfigError("an event loop runs in this thread: use `async with agent.stream(...)` here")
-        return self._runner
+        return self._loop
+
+
+class _Loop:
+    """An event loop that is run piece by piece.
+
+    Ctrl-C cancels what is under way, as it does in `asyncio.Runner`. That class changes the signal's handler each
+    time that it runs something, which costs more than an event does; here it is changed once.
+    """
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()
+        self._task: asyncio.Task[Any] | None = None
+        self._interrupted = False
+        own = threading.current_thread() is threading.main_thread()
+        self._handles = own and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._handles:
+            signal.signal(signal.SIGINT, self._interrupt)
+
+    def until_done(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run until something is done.
+
+        Raises:
+            KeyboardInterrupt: somebody pressed Ctrl-C; what was under way has been cancelled.
+        """
+        self._task = task = self._loop.create_task(coroutine)
+        try:
+            value = self._loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise
+            value = None
+        finally:
+            self._task = None
+            interrupted, self._interrupted = self._interrupted, False
+        if interrupted:  # Also where it came too late for what was under way to notice.
+            raise KeyboardInterrupt
+        return cast("T", value)
+
+    def close(self) -> None:
+        """Let go of the loop, and of Ctrl-C."""
+        if self._handles:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._runner.close()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._task is None or self._interrupted:
+            signal.default_int_handler(number, frame)
+        self._interrupted = True
+        # The loop may be waiting for its sockets, and would not look at the task before one of them is ready.
+        self._loop.call_soon_threadsafe(self._task.cancel)

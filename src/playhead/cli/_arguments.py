@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="playhead",
         description="A run of an agent is a tape: record it, replay it offline, look at it.",
-        epilog="Exit codes: 0 done, 1 the run failed, 2 wrong usage.",
+        epilog="Exit codes: 0 done, 1 the run failed, 2 wrong usage, 130 interrupted.",
     )
     top.add_argument("--version", action="version", version=f"playhead {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)

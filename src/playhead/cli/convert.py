@@ -14,6 +14,7 @@ from ..tape.files import load_tape, save_tape
 from ..tape.formats import format_for
 from ..tape.redact import allowed_headers, redacted
 from ._console import Console
+from .show import many
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -29,8 +30,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.note(f"warning: {warning}")
     if left_out:
         console.note(f"left out, since they may hold secrets, the headers: {', '.join(sorted(left_out))}")
-    calls, tools = len(tape.interactions), len(tape.tools)
-    console.line(f"{args.target}: {format.name}, {calls} interactions, {tools} tool runs", "green")
+    calls, tools = many(len(tape.interactions), "interaction"), many(len(tape.tools), "tool run")
+    console.line(f"{args.target}: {format.name}, {calls}, {tools}", "green")
     return 0
 
 

@@ -52,10 +52,11 @@ class _Playing:
         self._events(call, heard)
         if heard.wire is None:
             self._console.line(heard.response.text)
-        if heard.error is not None:
+        if call.ended != "complete":
+            why = call.error["message"] if call.error else "the recording stops in the middle of this response"
+            self._console.line(f"! {why}", "red")
+        elif heard.error is not None:
             self._console.line(f"! {heard.error}", "red")
-        elif call.ended != "complete":
-            self._console.line("! the recording stops in the middle of this response", "red")
 
     def tool(self, run: ToolRun) -> None:
         self._console.waiting(f"running {run.name}")

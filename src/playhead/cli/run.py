@@ -36,7 +36,7 @@ async def _run(agent: Agent, prompt: str, args: argparse.Namespace, console: Con
                 async for event in run:
                     renderer.show(event)
                     if isinstance(event, MessageEnd):
-                        tell_demo(event, console)
+                        _tell_demo(event, console, first=len(run.so_far.steps) == 1)
             except PlayheadError:
                 so_far = run.so_far
                 if so_far.steps:
@@ -52,10 +52,10 @@ async def _run(agent: Agent, prompt: str, args: argparse.Namespace, console: Con
     return 0
 
 
-def tell_demo(event: MessageEnd, console: Console) -> None:
+def _tell_demo(event: MessageEnd, console: Console, *, first: bool) -> None:
     """Say that an answer is a recording, where the demo's provider gave it, and in what results differ."""
     headers = event.response.headers
-    if recorded := headers.get("playhead-recorded"):
+    if first and (recorded := headers.get("playhead-recorded")):
         console.note(f"(the demo's answer is a recording: {recorded})")
     if differs := headers.get("playhead-differs"):
         console.note(f"(it was made from other tool results than yours: {differs})")
@@ -109,4 +109,4 @@ def _prompt(args: argparse.Namespace) -> str:
         return args.prompt
     if args.prompt is None and sys.stdin.isatty():
         args.parser.error("there is no prompt: give one after the agent, or on standard input")
-    return sys.stdin.read()
+    return sys.stdin.read().rstrip("\r\n")

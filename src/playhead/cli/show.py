@@ -18,17 +18,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Show what is on a tape, for people or for scripts."""
     tape = load_tape(args.tape)
     shown = summary(tape)
+    for warning in tape.warnings:
+        console.note(f"warning: {warning}")
     if args.json:
         print(json.dumps(shown, ensure_ascii=False, indent=2))
         return 0
     calls, tools = shown["interactions"], shown["tools"]
     console.line(
-        f"{Path(args.tape).name}: {shown['format']} version {shown['version']}, {_many(len(calls), 'interaction')}, "
-        f"{_many(len(tools), 'tool run')}",
+        f"{Path(args.tape).name}: {shown['format']} version {shown['version']}, {many(len(calls), 'interaction')}, "
+        f"{many(len(tools), 'tool run')}",
         "bold",
     )
-    for warning in tape.warnings:
-        console.note(f"warning: {warning}")
     if calls:
         console.line()
         head = ("n", "lane", "request", "model", "status", "chunks", "time", "in", "out", "cost")
@@ -87,5 +87,6 @@ def _or_dash(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """A count and its noun."""
     return f"{count} {what}{'' if count == 1 else 's'}"

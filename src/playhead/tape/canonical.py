@@ -1,8 +1,8 @@
 """
 The canonical form of a request: what is asserted at a place on the tape.
 
-Method, URL, and the body as JSON with keys sorted, array order and number lexemes kept. Headers do not count: they
-hold keys, user agents and telemetry. A body that is not JSON counts byte by byte.
+Method, URL (without what is never on a tape), and the body as JSON with keys sorted, array order and number lexemes
+kept. Headers do not count: they hold keys, user agents and telemetry. A body that is not JSON counts byte by byte.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 from typing import Any, cast
 
 from ..http import Request
+from .redact import safe_url
 
 VERSION = 1
 """Of the canonical form. A tape says with which one its digests were made."""
@@ -19,7 +20,7 @@ VERSION = 1
 
 def digest(request: Request) -> str:
     """The SHA-256 of the canonical form, in hexadecimal."""
-    method_and_url = f"{request.method.upper()} {request.url}\n".encode()
+    method_and_url = f"{request.method.upper()} {safe_url(request.url)}\n".encode()
     return hashlib.sha256(method_and_url + canonical_body(request.body)).hexdigest()
 
 

@@ -27,6 +27,7 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
         head_s: seconds from the request to the response's headers.
         duration_s: seconds from the request to the end of the body.
         error: `{"kind", "message"}` of the transport's error, where `ended` is `failed`.
+        superseded: whether a resumed run asked this again, so that it is played no more.
         foreign: what the file format that it was read from holds beside this, kept for writing it back.
     """
 
@@ -43,6 +44,7 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float | None = None
     ended: Ended = "complete"
     error: dict[str, str] | None = None
+    superseded: bool = False
     foreign: dict[str, Any] = {}
 
     @property

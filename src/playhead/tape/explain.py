@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ..http import Request
 from .canonical import canonical_body
+from .redact import safe_url
 
 _LIMIT = 12
 
@@ -16,8 +17,8 @@ def differences(recorded: Request, asked: Request) -> tuple[str, ...]:
     found: list[str] = []
     if recorded.method.upper() != asked.method.upper():
         found.append(f"method: the tape has {recorded.method}, this run sends {asked.method}")
-    if recorded.url != asked.url:
-        found.append(f"URL: the tape has {recorded.url}, this run sends {asked.url}")
+    if (old := safe_url(recorded.url)) != (new := safe_url(asked.url)):
+        found.append(f"URL: the tape has {old}, this run sends {new}")
     if canonical_body(recorded.body) != canonical_body(asked.body):
         found += _body(recorded.body, asked.body)
     return tuple(found[:_LIMIT]) + ((f"and {len(found) - _LIMIT} more",) if len(found) > _LIMIT else ())

@@ -92,7 +92,8 @@ class _File:
 
     def open(self, mode: Mode, inner: Transport, ready: Callable[[], None]) -> Playhead:
         if mode == "auto":
-            mode = "replay" if self.path.exists() else "record"
+            # A recording that was interrupted is gone on with: what was paid for is not paid for twice.
+            mode = "replay" if self.path.exists() else "resume"
         if mode == "replay":
             tape = self._load()
             player = Player(tape, str(self.path))

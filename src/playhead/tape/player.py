@@ -12,6 +12,7 @@ from ..http import Request
 from .canonical import canonical_json, digest
 from .effects import Interaction, Tape, ToolRun
 from .explain import differences
+from .redact import safe_url
 
 
 class Player:
@@ -29,13 +30,19 @@ class Player:
         self._lanes: dict[str, list[Interaction]] = {}
         self._next: dict[str, int] = {}
         self._tools: dict[str, ToolRun] = {}
-        for call in tape.interactions:
+        self._unpaid: dict[str, list[int]] = {}
+        places = [(n, call) for n, call in enumerate(tape.effects) if isinstance(call, Interaction)]
+        for n, call in places:
+            if call.superseded:
+                continue
             self._lanes.setdefault(call.lane, []).append(call)
+            self._unpaid.setdefault(call.lane, []).append(n)
         for tool in tape.tools:
             if tool.ended == "complete" or tool.lane not in self._tools:
                 self._tools[tool.lane] = tool
-        if resume:
-            self._lanes = {lane: _paid_for(calls) for lane, calls in self._lanes.items()}
+        for lane, calls in self._lanes.items():
+            keep = _paid_for(calls) if resume else len(calls)
+            del calls[keep:], self._unpaid[lane][:keep]
 
     @property
     def holds_tools(self) -> bool:
@@ -77,11 +84,15 @@ class Player:
         """How many interactions of `lane` are still ahead."""
         return len(self._lanes.get(lane, [])) - self._next.get(lane, 0)
 
+    def superseded(self, lane: str) -> list[int]:
+        """The places on the tape of what is asked again in `lane`; told once, when the lane goes on live."""
+        return self._unpaid.pop(lane, [])
+
     def ended(self, lane: str, request: Request) -> Divergence:
         """The error for a request beyond the tape's end."""
         count = len(self._lanes.get(lane, []))
         place = f"tape {self._name!r} holds {_calls(count)} in lane {lane}; this is number {count + 1}"
-        lines = [f"{place}, and in mode 'replay' nothing goes out: {request.method} {request.url}."]
+        lines = [f"{place}, and in mode 'replay' nothing goes out: {request.method} {safe_url(request.url)}."]
         if others := sorted(self._lanes.keys() - {lane}):
             lines.append(f"Other lanes: {', '.join(others[:8])}.")
         lines.append("Go on live from here with mode 'resume', or record the tape anew with mode 'record'.")
@@ -122,12 +133,12 @@ class Player:
 _WHAT_TO_DO = "If the change is meant, record the tape anew (mode 'record'); else undo it."
 
 
-def _paid_for(calls: list[Interaction]) -> list[Interaction]:
-    """The calls that need not be made again."""
-    whole = [call for call in calls if call.ended == "complete"]
-    while whole and (whole[-1].status or 0) >= 400:
-        whole.pop()
-    return whole
+def _paid_for(calls: list[Interaction]) -> int:
+    """How many calls need not be made again: all but those at the end that brought no answer."""
+    count = len(calls)
+    while count and (calls[count - 1].ended != "complete" or (calls[count - 1].status or 0) >= 400):
+        count -= 1
+    return count
 
 
 def _call(name: str, arguments: str) -> tuple[str, str]:

@@ -67,6 +67,8 @@ class Playhead:
         self.ready()
         if self.recorder is None:
             return await self.inner.send(request)
+        if self.player is not None:
+            self.recorder.supersede(self.player.superseded(lane))
         return await _recorded(self.inner, request, self.recorder.call(lane, request))
 
     async def tool(self, call: ToolRun, effect: str, run: Callable[[], Awaitable[ToolRun]]) -> tuple[ToolRun, bool]:

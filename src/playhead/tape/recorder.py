@@ -67,6 +67,15 @@ class Recorder:
         """A tool is about to run; `run` says where and with what."""
         return ToolRecording(self, run)
 
+    def supersede(self, places: list[int]) -> None:
+        """What is about to happen is asked instead of these effects of the tape."""
+        for n in places:
+            effect = self._before[n]
+            if isinstance(effect, Interaction):
+                changed = msgspec.structs.replace(effect, superseded=True)
+                self._before = (*self._before[:n], changed, *self._before[n + 1 :])
+            self.write(native.superseded(n))
+
     def now(self) -> float:
         """Seconds since the tape began."""
         return self._clock() - self._begin

@@ -1,6 +1,14 @@
-"""Which headers may stand on a tape. All others are left out before anything reaches the disk."""
+"""
+What may stand on a tape. Everything else is left out before anything reaches the disk.
+
+Headers are kept by a list of those that hold no secret; of URLs, user names, passwords and parameters that are named
+like a key are not kept.
+"""
 
 from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit, urlunsplit
 
 from ..http import Headers, Request
 
@@ -30,6 +38,9 @@ _ALLOWED = frozenset(
         "x-title",
     }
 )
+_SECRET_PARAMETER = re.compile(
+    r"((?:^|(?<=&))(?:[a-z_-]*(?:key|token|secret|password|signature|credential)|auth|sig)=)[^&]*", re.IGNORECASE
+)
 _ALLOWED_PREFIXES = ("playhead-", "x-ratelimit-", "anthropic-ratelimit-", "ratelimit-")
 
 
@@ -39,8 +50,20 @@ def allowed_headers(headers: Headers) -> Headers:
 
 
 def redacted(request: Request) -> Request:
-    """The request with only the headers that are known to hold no secret."""
-    return Request(request.method, request.url, allowed_headers(request.headers), request.body)
+    """The request with nothing in its headers and its URL that may be a secret."""
+    return Request(request.method, safe_url(request.url), allowed_headers(request.headers), request.body)
+
+
+def safe_url(url: str) -> str:
+    """The URL without a user and a password, and with `REDACTED` for parameters that are named like a key."""
+    if "@" not in url and "?" not in url:
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    query = _SECRET_PARAMETER.sub(r"\1REDACTED", parts.query)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))
 
 
 def _allowed(name: str) -> bool:

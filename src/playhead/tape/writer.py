@@ -36,7 +36,8 @@ class TapeWriter:
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
         except OSError as error:
-            raise TapeError(f"tape {str(path)!r} cannot be written: {error.strerror}") from error
+            where = "" if path.parent.is_dir() else f" (there is no folder {str(path.parent)!r})"
+            raise TapeError(f"tape {str(path)!r} cannot be written: {error.strerror}{where}") from error
         try:
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
                 raise TapeError(f"tape {str(path)!r} is not a regular file: a tape is appended to and read again")

@@ -40,6 +40,9 @@ _DELTA_KEYS = frozenset(
 )
 """What is understood. Everything else that comes is kept in the response's metadata."""
 
+_MONEY_KEYS = frozenset({"cost", "is_byok", "cost_details"})
+"""What a usage object says of money: it stands in the metadata, too."""
+
 MAX_BODY = 256 * 1024 * 1024
 """Bytes that an answer which is not a stream may have."""
 
@@ -144,6 +147,7 @@ class Decoder:
             self._choice(choice, obj(choice.get(field)) or obj(choice.get("message")))
         if usage:
             out.usage, out.cost = decode_usage(usage), _cost(usage, out.cost)
+            out.metadata |= {key: usage[key] for key in _MONEY_KEYS & usage.keys()}
         _keep(out.metadata, chunk, _CHUNK_KEYS)
         self._last_was_whole = finished and bool(usage)
 
@@ -338,8 +342,13 @@ def _first(*values: object) -> int | None:
 
 def _keep(metadata: dict[str, Any], source: JSONObject, known: frozenset[str]) -> None:
     """Keep what is not understood. Lists grow, objects are merged, of other values the last counts."""
-    for key in source.keys() - known:
-        _merge(metadata, key, source[key])
+    for key, value in source.items():
+        if value is None or key in known:
+            continue
+        if isinstance(value, list | dict):
+            _merge(metadata, key, value)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            metadata[key] = value
 
 
 def _merge(into: dict[str, Any], key: str, value: object) -> None:

@@ -76,6 +76,7 @@ class _Extra(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duration_s: float | None = None
     ended: Ended = "complete"
     error: dict[str, str] | None = None
+    superseded: bool = False
 
 
 class _PlacedTool(ToolRun, frozen=True, kw_only=True):
@@ -242,6 +243,7 @@ def _answered(request: Request, fields: Mapping[str, Node], extra: _Extra, what:
         duration_s=extra.duration_s,
         ended=extra.ended,
         error=extra.error,
+        superseded=extra.superseded,
     )
 
 
@@ -372,7 +374,7 @@ def _record(number: int, call: Interaction) -> dict[str, Any]:
     if response := _response_record(call):
         record["response"] = response
     record |= {name: value for name, value in _foreign(call, "interaction").items() if name not in _INTERACTION_OURS}
-    if extra := msgspec.to_builtins(_extra(call)):
+    if extra := msgspec.to_builtins(_set_fields(_extra(call))):
         record["playhead"] = extra
     return record
 
@@ -423,6 +425,7 @@ def _extra(call: Interaction) -> _Extra:
         duration_s=call.duration_s,
         ended=call.ended,
         error=call.error,
+        superseded=call.superseded,
     )
 
 

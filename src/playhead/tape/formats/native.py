@@ -10,6 +10,7 @@ begin, and lines of several effects may interleave:
     {"type": "call.chunk", "n", "data"}                                      one for each piece, as it arrives
     {"type": "timing", "n", "started_s", "head_s", "duration_s", "times"}    apart, so that content can be compared
     {"type": "call.end", "n", "ended", "error", "length", "sha256"}
+    {"type": "superseded", "n"}                                              a resumed run asks this again
     {"type": "tool.start", "n", "lane", "call_id", "name", "arguments"}
     {"type": "tool.end", "n", "result", "is_error", "media", "stop"}
 
@@ -87,6 +88,11 @@ def call_end(n: int, ended: str, error: dict[str, str] | None, length: int, sha2
     """The response is over, with the body's length in bytes and its hash."""
     line: Line = {"type": "call.end", "n": n, "ended": ended, "length": length, "sha256": sha256}
     return line | ({"error": error} if error else {})
+
+
+def superseded(n: int) -> Line:
+    """A resumed run asks again what the effect `n` was."""
+    return {"type": "superseded", "n": n}
 
 
 def tool_start(n: int, run: ToolRun) -> Line:
@@ -179,6 +185,8 @@ def _call_lines(n: int, call: Interaction) -> Iterator[Line]:
     if call.ended != "interrupted":
         body = call.body
         yield call_end(n, call.ended, call.error, len(body), hashlib.sha256(body).hexdigest())
+    if call.superseded:
+        yield superseded(n)
 
 
 class _Reader:
@@ -235,10 +243,10 @@ class _Reader:
         self.meta = dict(line.get("meta") or {})
 
     def _entry(self, line: Line) -> None:
-        kind, n = line["type"], line["n"]
+        kind = line["type"]
         if kind == "call.start":
             request = line["request"]
-            self.effects[n] = {
+            self.effects[line["n"]] = {
                 "chunks": [],
                 "ended": "interrupted",
                 "lane": line["lane"],
@@ -249,9 +257,10 @@ class _Reader:
             }
         elif kind == "tool.start":
             names = ("lane", "call_id", "name", "arguments")
-            self.effects[n] = {name: line[name] for name in names} | {"ended": "interrupted"}
-        else:
-            self._more(self.effects[n], kind, line)
+            self.effects[line["n"]] = {name: line[name] for name in names} | {"ended": "interrupted"}
+        elif kind in _MORE:
+            self._more(self.effects[line["n"]], kind, line)
+        # Else it is of a kind that a later Playhead added, and that changes nothing for this one.
 
     def _more(self, effect: dict[str, Any], kind: str, line: Line) -> None:
         match kind:
@@ -261,15 +270,17 @@ class _Reader:
             case "call.chunk":
                 effect["chunks"].append(unpack(line["data"]))
             case "timing":
-                effect |= {key: value for key, value in line.items() if key not in ("type", "n")}
+                effect |= {key: value for key, value in line.items() if key in _SECONDS}
             case "call.end":
                 effect |= {"ended": line["ended"], "error": line.get("error")}
                 self._check(line, b"".join(effect["chunks"]))
             case "tool.end":
-                effect |= {key: value for key, value in line.items() if key not in ("type", "n")}
+                effect |= {key: value for key, value in line.items() if key in _RESULT}
                 effect["ended"] = line.get("ended", "complete")
+            case "superseded":
+                effect["superseded"] = True
             case _:
-                pass  # A kind of line that a later version of this format added and that changes nothing here.
+                pass
 
     def _check(self, line: Line, body: bytes) -> None:
         if len(body) != line["length"] or hashlib.sha256(body).hexdigest() != line["sha256"]:
@@ -291,6 +302,9 @@ class _Reader:
         )
 
 
+_MORE = frozenset({"call.head", "call.chunk", "timing", "call.end", "tool.end", "superseded"})
+_SECONDS = frozenset({"started_s", "head_s", "duration_s", "times"})
+_RESULT = frozenset({"result", "is_error", "media", "stop"})
 _TUPLES = frozenset({"chunks", "times", "media"})
 
 
