@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True)  # There a failure must be of the change, not of the day.
+settings.register_profile("deep", max_examples=20_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 
 SHARED = Path(__file__).parents[2] / "shared" / "tapes"
 """Recorded traffic of real providers. It lies beside the repository, and is no part of it."""

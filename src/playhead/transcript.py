@@ -115,7 +115,7 @@ def _summary_of_unknown(call: Interaction) -> RequestSummary:
     try:
         fields: Any = msgspec.json.decode(call.request.body)
         model, stream = fields.get("model"), fields.get("stream")
-    except (msgspec.DecodeError, AttributeError, RecursionError):
+    except (ValueError, AttributeError, RecursionError):
         return RequestSummary()
     return RequestSummary(model if isinstance(model, str) else None, stream if isinstance(stream, bool) else None)
 
@@ -172,7 +172,7 @@ def _arguments(raw: str) -> Any:
         return {}
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+    except (ValueError, RecursionError):
         return raw
 
 

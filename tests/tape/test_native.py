@@ -72,7 +72,7 @@ TAPES = st.builds(Tape, st.lists(interactions() | tool_runs(), max_size=5).map(t
 
 
 @given(TAPES)
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 def test_what_is_saved_is_what_is_loaded(tape: Tape) -> None:
     loaded = load(dump(tape), "t.jsonl")
     assert loaded == tape
@@ -80,7 +80,7 @@ def test_what_is_saved_is_what_is_loaded(tape: Tape) -> None:
 
 
 @given(TAPES, st.data())
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 def test_any_prefix_of_a_file_after_its_first_line_loads(tape: Tape, data: st.DataObject) -> None:
     file = dump(tape)
     first = file.index(b"\n") + 1
@@ -159,7 +159,7 @@ def test_what_is_no_tape_is_refused_with_a_sentence(data: bytes, says: str) -> N
 
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([b'{"type":"call.start","n":0}', b"{}"]), max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 def test_whatever_stands_in_a_file_it_loads_or_is_refused(lines: list[bytes]) -> None:
     for head in (b"", HEAD):
         with suppress(TapeFormatError):

@@ -67,7 +67,7 @@ def run(pieces: list[bytes]) -> list[MessageEvent]:
 
 
 @given(st.lists(st.binary(max_size=200), max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 def test_random_bytes_give_events_or_our_errors(pieces: list[bytes]) -> None:
     run(pieces)
     describe_request(b"".join(pieces))
@@ -75,7 +75,7 @@ def test_random_bytes_give_events_or_our_errors(pieces: list[bytes]) -> None:
 
 
 @given(st.lists(CHUNK, max_size=6), st.booleans())
-@settings(max_examples=500, deadline=None)
+@settings(deadline=None)
 def test_chunks_of_the_right_shape_with_anything_in_them_keep_the_grammar(
     chunks: list[dict[str, Any]], done: bool
 ) -> None:
@@ -84,7 +84,7 @@ def test_chunks_of_the_right_shape_with_anything_in_them_keep_the_grammar(
 
 
 @given(CHUNK)
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 def test_a_body_of_the_right_shape_with_anything_in_it_keeps_the_grammar(body: dict[str, Any]) -> None:
     check_grammar(run([json.dumps(body).encode()]))
 

@@ -96,7 +96,7 @@ def test_byte_by_byte_and_cut_at_random_it_gives_the_same_events(name: str, n: i
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 def test_wherever_a_stream_is_cut_the_events_are_the_same(data: st.DataObject) -> None:
     if not expected():
         pytest.skip("the recordings beside the repository are not here")
@@ -107,7 +107,7 @@ def test_wherever_a_stream_is_cut_the_events_are_the_same(data: st.DataObject) -
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 def test_a_stream_that_is_cut_before_its_last_event_is_never_a_success(data: st.DataObject) -> None:
     if not expected():
         pytest.skip("the recordings beside the repository are not here")

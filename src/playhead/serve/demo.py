@@ -108,6 +108,6 @@ def _tool_results(body: bytes) -> dict[str, str]:
                 names[call["id"]] = call["function"]["name"]
             if message["role"] == "tool":
                 results[names.get(message["tool_call_id"], "")] = str(message["content"])
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
     return results

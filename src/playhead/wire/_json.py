@@ -25,7 +25,7 @@ def loads(data: bytes, what: str) -> Any:
     """
     try:
         return _decode(data)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         truncated = "truncated" in str(error)
     except RecursionError:
         raise DecodeError(f"{what} is nested too deeply to be read") from None

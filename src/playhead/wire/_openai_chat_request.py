@@ -72,7 +72,7 @@ def describe_request(body: bytes) -> RequestSummary:
     """What a recorded request asked for, as far as it says so."""
     try:
         fields = obj(msgspec.json.decode(body))
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return RequestSummary()
     stream = fields.get("stream")
     prompts = [message for message in objs(fields.get("messages")) if message.get("role") == "user"]

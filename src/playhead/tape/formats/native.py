@@ -205,14 +205,7 @@ class _Reader:
                 raise TypeError("not an object")
             fields = cast("Line", line)
             self._header(fields) if number == 1 else self._entry(fields)
-        except (
-            msgspec.DecodeError,
-            RecursionError,
-            TypeError,
-            KeyError,
-            ValueError,
-            binascii.Error,
-        ) as error:
+        except (ValueError, RecursionError, TypeError, KeyError, binascii.Error) as error:
             if number == 1:
                 raise self._not_a_tape(data) from None
             if last:
