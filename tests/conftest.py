@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-settings.register_profile("ci", derandomize=True)  # There a failure must be of the change, not of the day.
+settings.register_profile(
+    "ci", derandomize=True, max_examples=300
+)  # There a failure must be of the change, not of the day.
 settings.register_profile("deep", max_examples=20_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default"))
 

@@ -19,28 +19,7 @@ from playhead.http import Request, Response
 from playhead.serve.http import Abort, Server, ThreadedServer
 from playhead.tape.playing import play
 from playhead.transport.memory import respond
-
-
-@ph.tool
-def add(a: int, b: int) -> int:
-    """Add two numbers.
-
-    Args:
-        a: first number
-        b: second number
-    """
-    return a + b
-
-
-@ph.tool
-def multiply(a: int, b: int) -> int:
-    """Multiply two numbers.
-
-    Args:
-        a: first number
-        b: second number
-    """
-    return a * b
+from scenarios import BOTH, HELPFUL, SUM, add, multiply
 
 
 class Provider:
@@ -56,8 +35,7 @@ class Provider:
         return await play(call)
 
 
-SYSTEM = "You are a helpful assistant. Always use both add and multiply at the same time."
-SUM = "Add and multiply the number 2 and 3"
+SYSTEM = f"{HELPFUL}. {BOTH}."
 
 
 def test_the_seed_runs_over_a_real_socket_and_is_recorded_byte_for_byte(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ An effect without its end was interrupted. Bytes stand as `{"lines": [...], "eol
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterator
 from typing import Any, cast
@@ -205,7 +204,7 @@ class _Reader:
                 raise TypeError("not an object")
             fields = cast("Line", line)
             self._header(fields) if number == 1 else self._entry(fields)
-        except (ValueError, RecursionError, TypeError, KeyError, binascii.Error) as error:
+        except (ValueError, RecursionError, TypeError, KeyError) as error:
             if number == 1:
                 raise self._not_a_tape(data) from None
             if last:
