@@ -59,10 +59,9 @@ class _Prose:
 class Call:
     """A tool call under way. A codec finds it again by whatever its provider names it with."""
 
-    __slots__ = ("chunks", "id", "index", "key", "name", "shown")
+    __slots__ = ("chunks", "id", "index", "name", "shown")
 
-    def __init__(self, key: object) -> None:
-        self.key = key
+    def __init__(self) -> None:
         self.id = ""
         self.name = ""
         self.chunks: list[str] = []
@@ -91,6 +90,7 @@ class Assembler:
         self.metadata: dict[str, Any] = {}
         self.calls: list[Call] = []
         self._origin = origin
+        self._details: dict[tuple[str | None, str], _Fragments] = {}
         self._prose: _Prose | None = None
         self._parts: list[_Prose | Call] = []
         self._events: list[MessageEvent] = []
@@ -124,8 +124,11 @@ class Assembler:
     def reasoning_detail(self, entry: dict[str, Any]) -> None:
         """One entry of `reasoning_details`; a fragment of an earlier one is joined to it."""
         field = _fragment_field(entry)
-        if field is None or (earlier := self._earlier_detail(entry)) is None:
-            self._open("reasoning").details.append(_Fragments(entry, field))
+        key = (field, str(entry.get("index")))
+        earlier = self._details.get(key) if field else None
+        if earlier is None or not earlier.goes_on_with(entry):
+            fragments = self._details[key] = _Fragments(entry, field)
+            self._open("reasoning").details.append(fragments)
             return
         for key, value in entry.items():
             if key == field and isinstance(value, str):
@@ -133,10 +136,10 @@ class Assembler:
             elif value is not None and key != field:
                 earlier.entry[key] = value
 
-    def open_call(self, key: object) -> Call:
-        """A new tool call, which its codec calls `key`."""
+    def open_call(self) -> Call:
+        """A new tool call."""
         self._require_open()
-        call = Call(key)
+        call = Call()
         self.calls.append(call)
         return call
 
@@ -211,16 +214,6 @@ class Assembler:
             self._prose = None
             self._events.append(PartEnd(prose.index, prose.part()))
 
-    def _earlier_detail(self, entry: dict[str, Any]) -> _Fragments | None:
-        """The entry of which this one is a fragment: the last of the same type and index, if it is not signed."""
-        for built in reversed(self._parts):
-            for fragments in reversed(built.details if isinstance(built, _Prose) else ()):
-                earlier = fragments.entry
-                if all(earlier.get(key) == entry.get(key) for key in ("type", "index")):
-                    same_id = None in (earlier.get("id"), entry.get("id")) or earlier["id"] == entry["id"]
-                    return fragments if same_id and not earlier.get("signature") else None
-        return None
-
     def _require_open(self) -> None:
         if self.state != "open":
             raise DecodeError(f"the provider sent content while the answer was {self.state}")
@@ -236,6 +229,11 @@ class _Fragments:
         self.entry = dict(entry)
         self.field = field
         self.chunks: list[str] = [entry[field]] if field and isinstance(entry.get(field), str) else []
+
+    def goes_on_with(self, entry: dict[str, Any]) -> bool:
+        """Whether another entry of the same type and index is a fragment of this one: not if this one is signed."""
+        ids = (self.entry.get("id"), entry.get("id"))
+        return (None in ids or ids[0] == ids[1]) and not self.entry.get("signature")
 
     def joined(self) -> dict[str, Any]:
         if self.field is None or not self.chunks:

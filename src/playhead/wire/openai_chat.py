@@ -32,6 +32,7 @@ _FINISH: dict[str, FinishReason] = {
     "error": "error",
 }
 
+_WORDS = frozenset({"role", "content"})
 _CHUNK_KEYS = frozenset({"id", "model", "object", "choices", "usage", "error", "obfuscation"})
 _CHOICE_KEYS = frozenset({"index", "delta", "message", "finish_reason", "usage", "error"})
 _DELTA_KEYS = frozenset(
@@ -63,6 +64,8 @@ class Decoder:
         self._body: bytearray | None = None
         self._sniffed = False
         self._last_was_whole = False
+        self._calls_by_id: dict[str, Call] = {}
+        self._calls_by_index: dict[int, Call] = {}
         self.error: DecodeError | ProviderError | None = None
 
     def feed(self, data: bytes) -> list[MessageEvent]:
@@ -136,7 +139,8 @@ class Decoder:
         out = self._out
         if chunk.get("error"):
             raise provider_error(chunk, 200)
-        out.start(text(chunk.get("id")), text(chunk.get("model")))
+        if out.state == "idle" or not (out.id and out.model):
+            out.start(text(chunk.get("id")), text(chunk.get("model")))
         usage = obj(chunk.get("usage")) or obj(obj(chunk.get("x_groq")).get("usage"))
         finished = False
         for choice in objs(chunk.get("choices")):
@@ -155,8 +159,9 @@ class Decoder:
         out = self._out
         if choice.get("error"):
             raise provider_error(choice, 200)
-        if delta:
-            self._delta(delta)
+        # Of what a delta holds most is null or empty, and says nothing.
+        if said := {key: value for key, value in delta.items() if value}:
+            self._delta(said)
         _keep(out.metadata, choice, _CHOICE_KEYS)
         if metadata := obj(delta.get("provider_metadata")):
             out.metadata["provider_metadata"] = metadata
@@ -167,16 +172,15 @@ class Decoder:
             out.finish(_FINISH.get(reason, "other"), reason)
 
     def _delta(self, delta: JSONObject) -> None:
-        out = self._out
+        out, content = self._out, delta.get("content")
+        if delta.keys() <= _WORDS and isinstance(content, str):
+            out.text(content)  # As nearly all deltas are.
+            return
         self._reasoning(delta)
-        match delta.get("content"):
-            case str(content) if content:
-                out.text(content)
-            case list():
-                for piece in objs(delta["content"]):
-                    self._piece(piece)
-            case _:
-                pass
+        if isinstance(content, str):
+            out.text(content)
+        for piece in objs(content):
+            self._piece(piece)
         if refusal := text(delta.get("refusal")):
             out.refusal(refusal)
         for call in objs(delta.get("tool_calls")):
@@ -215,16 +219,21 @@ class Decoder:
         if arguments is not None and not isinstance(arguments, str):
             arguments = msgspec.json.encode(arguments).decode()  # Some servers send the object itself.
         index = index if isinstance(index, int) else None
-        call = self._find(index, id, name) or self._out.open_call(index)
+        if (call := self._find(index, id, name)) is None:
+            call = self._out.open_call()
+            if index is not None:
+                self._calls_by_index[index] = call
         self._out.call(call, id, name, arguments or "")
+        if id:
+            self._calls_by_id.setdefault(id, call)
 
     def _find(self, index: int | None, id: str, name: str) -> Call | None:
         """The call that a delta continues: by its id, then by its index, then the one under way."""
         calls = self._out.calls
-        if id and (found := next((call for call in calls if call.id == id), None)):
+        if id and (found := self._calls_by_id.get(id)):
             return found
         if index is not None:
-            found = next((call for call in reversed(calls) if call.key == index), None)
+            found = self._calls_by_index.get(index)
             # Another id at the same index: a server that numbers every call 0.
             return None if found and id and found.id else found
         if not calls or (id and calls[-1].id):
