@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -354,6 +354,16 @@ def test_a_response_in_memory_can_be_sent_with_one_line() -> None:
     assert ph.Agent("compat:http://x/v1#m", transport=transport).run_sync("go").text == "hello"
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as in a program that somebody started; one in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_a_synchronous_stream_ends_it_and_saves_the_tape(tmp_path: Path) -> None:
     @ph.tool
     async def wait() -> str:
@@ -368,9 +378,9 @@ def test_ctrl_c_in_a_synchronous_stream_ends_it_and_saves_the_tape(tmp_path: Pat
     call, tool = ph.load_tape(path).effects
     assert (call.ended, tool.ended) == ("complete", "interrupted")
     assert run.so_far.messages[-1].role == "tool"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_between_two_events_is_the_callers() -> None:
     with pytest.raises(KeyboardInterrupt), script().agent(add).stream_sync("go") as run:
         next(iter(run))
