@@ -94,7 +94,18 @@ TOOL_CALLS: dict[str, tuple[list[list[dict[str, Any]]], list[tuple[str, str, str
     ),
     "neither index nor id: the call under way": (
         [[call("{", name="add")], [call("}")], [call("[]", name="mul")]],
-        [("call_0", "add", "{}"), ("call_1", "mul", "[]")],
+        [("call_454349e422f0_0", "add", "{}"), ("call_454349e422f0_1", "mul", "[]")],
+    ),
+    "indexes as strings": (
+        [
+            [call(index="0", id="a", name="add"), call(index="1", id="b", name="mul")],
+            [call("0", index="0"), call("1", index="1")],
+        ],
+        [("a", "add", "0"), ("b", "mul", "1")],
+    ),
+    "two whole calls numbered 0, without ids": (
+        [[call("{}", index=0, name="add")], [call("[]", index=0, name="add")]],
+        [("call_454349e422f0_0", "add", "{}"), ("call_454349e422f0_1", "add", "[]")],
     ),
     "a wrong index beside the right id": (
         [[call(index=0, id="a", name="add")], [call("{}", index=7, id="a")]],
@@ -316,6 +327,36 @@ def test_the_stream_may_end_without_done_only_if_its_last_event_says_why_and_how
 def test_done_without_a_finish_reason_is_a_truncated_stream() -> None:
     with pytest.raises(TruncatedStream, match="without a finish reason"):
         answer(chunk({"content": "x"}))
+
+
+@pytest.mark.parametrize("ending", ["", "\n", " \n\n"])
+def test_a_done_that_lacks_its_line_end_is_an_end(ending: str) -> None:
+    data = sse(chunk({"content": "x"}, "stop"), done=False) + f"data: [DONE]{ending}".encode()
+    last = decode(data)[-1]
+    assert isinstance(last, MessageEnd)
+
+
+def test_empty_events_that_keep_the_connection_open_are_passed_over() -> None:
+    last = decode(b"data:\n\n" + sse(chunk({"content": "x"}, "stop")))[-1]
+    assert isinstance(last, MessageEnd)
+
+
+@pytest.mark.parametrize("body", [b"upstream connect error", b"null", b'"oops"', b"dataset not found"])
+def test_a_body_that_is_neither_json_nor_a_stream_is_no_truncated_stream(body: bytes) -> None:
+    with pytest.raises(DecodeError, match="JSON or a stream of events") as caught:
+        decode(body)
+    assert not isinstance(caught.value, TruncatedStream)
+
+
+def test_a_byte_order_mark_is_survived_before_json_and_before_a_stream() -> None:
+    choice = {"index": 0, "message": {"content": "x"}, "finish_reason": "stop"}
+    for data in (sse(chunk({"content": "x"}, "stop")), json.dumps({"id": "r", "choices": [choice]}).encode()):
+        for size in (1, 2, 100):
+            marked, decoder = b"\xef\xbb\xbf" + data, Decoder()
+            events = [e for n in range(0, len(marked), size) for e in decoder.feed(marked[n : n + size])]
+            last = (events + decoder.close())[-1]
+            assert isinstance(last, MessageEnd)
+            assert last.response.text == "x"
 
 
 def test_a_json_body_that_stops_in_the_middle_is_truncated_and_one_that_is_no_json_is_not() -> None:

@@ -73,7 +73,10 @@ class Console:
         """Show on a terminal that something is waited for, until something else is written."""
         if self._rich is None or self._status is not None or not self._at_start:
             return
-        self._status = self._rich.status(text, spinner="dots", spinner_style="dim")
+        from rich.text import Text
+
+        shown = Text(_CONTROL.sub("", text))  # Not as markup: a model's or a tool's name must not be read as such.
+        self._status = self._rich.status(shown, spinner="dots", spinner_style="dim")
         self._status.start()
 
     def done(self) -> None:

@@ -38,7 +38,18 @@ def canonical_json(text: str) -> str:
     Raises:
         ValueError: it is not JSON.
     """
-    return _write(json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_Number))
+    value = json.loads(
+        text, object_pairs_hook=_object, parse_int=_Number, parse_float=_Number, parse_constant=_Number
+    )
+    return _write(value)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are there once each. Where one repeats, readers differ in which of them counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
 
 
 class _Number(str):

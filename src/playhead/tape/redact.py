@@ -8,7 +8,7 @@ like a key are not kept.
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ..http import Headers, Request
 
@@ -38,9 +38,30 @@ _ALLOWED = frozenset(
         "x-title",
     }
 )
-_SECRET_PARAMETER = re.compile(
-    r"((?:^|(?<=&))(?:[a-z_-]*(?:key|token|secret|password|signature|credential)|auth|sig)=)[^&]*", re.IGNORECASE
+_SECRET_PARAMETERS = frozenset(
+    {
+        "accesstoken",
+        "apikey",
+        "auth",
+        "authorization",
+        "clientsecret",
+        "key",
+        "password",
+        "pwd",
+        "secret",
+        "sig",
+        "signature",
+        "subscriptionkey",
+        "token",
+        "xapikey",
+        "xgoogapikey",
+        "xgoogsignature",
+        "xamzsignature",
+        "xamzsecuritytoken",
+    }
 )
+"""Names of query parameters that hold secrets, in lower case and without `-`, `_` and `.`."""
+
 _ALLOWED_PREFIXES = ("playhead-", "x-ratelimit-", "anthropic-ratelimit-", "ratelimit-")
 
 
@@ -62,8 +83,14 @@ def safe_url(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return url
-    query = _SECRET_PARAMETER.sub(r"\1REDACTED", parts.query)
+    query = "&".join(map(_safe_parameter, parts.query.split("&")))
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))
+
+
+def _safe_parameter(parameter: str) -> str:
+    name, equals, _ = parameter.partition("=")
+    plain = re.sub(r"[-_.]", "", unquote(name)).lower()
+    return f"{name}=REDACTED" if equals and plain in _SECRET_PARAMETERS else parameter
 
 
 def _allowed(name: str) -> bool:

@@ -14,7 +14,10 @@ begins; tool calls may interleave, so that they stay open until the answer ends.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Literal
+
+import msgspec
 
 from ..errors import DecodeError
 from ..events import MessageEnd, MessageEvent, MessageStart, PartDelta, PartEnd, PartStart
@@ -67,6 +70,14 @@ class Call:
         self.chunks: list[str] = []
         self.index = -1
         self.shown = False
+
+    def is_whole(self) -> bool:
+        """Whether the arguments so far are JSON."""
+        try:
+            msgspec.json.decode("".join(self.chunks), type=msgspec.Raw)
+        except (ValueError, RecursionError):
+            return False
+        return True
 
     def part(self) -> ToolCallPart:
         return ToolCallPart(self.id, self.name, "".join(self.chunks))
@@ -172,8 +183,8 @@ class Assembler:
         """The answer is whole."""
         self._require_open()
         for n, call in enumerate(self.calls):
-            if not call.id:
-                call.id = f"call_{n}"  # Some servers send none, and the result must name something.
+            if not call.id:  # Some servers send none, and the result must name something.
+                call.id = f"call_{hashlib.sha256(self.id.encode()).hexdigest()[:12]}_{n}"
             if not call.name and call.chunks:
                 raise DecodeError(f"the provider sent arguments for tool call {call.id!r}, but never its name")
         self._close_prose()

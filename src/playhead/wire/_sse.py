@@ -18,11 +18,12 @@ class SSEDecoder:
     Events come as `(name, data)`, with `data` as bytes: the payload's decoder reads those faster than text.
     """
 
-    __slots__ = ("_data", "_event", "_skip_lf", "_start", "_tail")
+    __slots__ = ("_data", "_event", "_held", "_skip_lf", "_start", "_tail")
 
     def __init__(self) -> None:
-        self._tail = b""
+        self._tail: list[bytes] = []  # Pieces of a line: joined once, since joining each time costs the square.
         self._data: list[bytes] = []
+        self._held = 0
         self._event = b""
         self._skip_lf = False
         self._start = True
@@ -37,15 +38,16 @@ class SSEDecoder:
                 self._field(line)
             elif self._data:
                 out.append((self._event or b"message", b"\n".join(self._data)))
-                self._data, self._event = [], b""
+                self._data, self._event, self._held = [], b"", 0
             else:
                 self._event = b""
         return out
 
     @property
-    def pending(self) -> bool:
-        """Whether bytes came that have not become an event."""
-        return bool(self._tail or self._data)
+    def pending(self) -> bytes:
+        """What came and has not become an event; its data, where there is some."""
+        tail = b"".join(self._tail)
+        return b"\n".join([*self._data, *([tail.removeprefix(b"data:")] if tail else [])])
 
     def _plain(self, chunk: bytes) -> bool:
         """Whether this chunk is one whole event of one data line, as nearly all are, with nothing before it."""
@@ -63,19 +65,25 @@ class SSEDecoder:
             chunk = chunk.removeprefix(b"\n")
         if chunk.endswith(b"\r"):
             self._skip_lf = True
-        buffer = self._tail + chunk if self._tail else chunk
-        if self._start and buffer:
-            if len(buffer) < 3 and b"\xef\xbb\xbf".startswith(buffer):
-                self._tail = buffer
+        if self._start and chunk:
+            chunk = b"".join([*self._tail, chunk])
+            if len(chunk) < 3 and b"\xef\xbb\xbf".startswith(chunk):
+                self._tail = [chunk]
                 return []
-            buffer = buffer.removeprefix(b"\xef\xbb\xbf")
-            self._start = False
+            chunk, self._tail, self._start = chunk.removeprefix(b"\xef\xbb\xbf"), [], False
         if b"\r" in chunk:
-            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, self._tail = buffer.split(b"\n") if b"\n" in buffer else (buffer,)
-        if len(self._tail) + sum(map(len, self._data)) > MAX_EVENT:
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        first, *lines = chunk.split(b"\n")
+        self._held += len(chunk)
+        if self._held > MAX_EVENT and not lines:
             raise DecodeError(f"an event of the stream is longer than {MAX_EVENT} bytes")
-        return lines
+        if first:
+            self._tail.append(first)
+        if not lines:
+            return []
+        whole, last = b"".join(self._tail), lines.pop()
+        self._tail = [last] if last else []
+        return [whole, *lines]
 
     def _field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")

@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/chat, https://openrouter.ai/docs/
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -41,6 +42,11 @@ _DELTA_KEYS = frozenset(
 )
 """What is understood. Everything else that comes is kept in the response's metadata."""
 
+_FIELDS = re.compile(rb"(:|(data|event|id|retry)(:|$)|d$|da$|dat$|e$|ev$|eve$|even$|i$|r$|re$|ret$|retr$)")
+"""With what a stream of events begins; it may be cut off within the first word."""
+
+_MARK = b"\xef\xbb\xbf"
+
 _MONEY_KEYS = frozenset({"cost", "is_byok", "cost_details"})
 """What a usage object says of money: it stands in the metadata, too."""
 
@@ -63,6 +69,7 @@ class Decoder:
         self._sse = SSEDecoder()
         self._body: bytearray | None = None
         self._sniffed = False
+        self._head: bytes = b""
         self._last_was_whole = False
         self._calls_by_id: dict[str, Call] = {}
         self._calls_by_index: dict[int, Call] = {}
@@ -86,9 +93,11 @@ class Decoder:
             if self._body is not None:
                 self._chunk(_object(bytes(self._body), "the answer"), "message")
                 self._require_finish("the answer has no choice that was finished")
+            elif self._sse.pending.strip() == b"[DONE]":  # The line end that belongs to it was saved.
+                self._require_finish("the stream ended with [DONE], but without a finish reason")
             # Without [DONE] the stream is over only if its last event says both why and how much.
             elif self._sse.pending or not self._last_was_whole:
-                raise TruncatedStream(self._missing())
+                raise self._missing()
             self._out.end()
         except (DecodeError, ProviderError) as error:
             return self._failed(error)
@@ -96,10 +105,12 @@ class Decoder:
 
     def _bytes(self, data: bytes) -> None:
         if not self._sniffed:
-            data = data.lstrip(b" \t\r\n")
-            if not data:
+            whole = self._head + data
+            data = whole.removeprefix(_MARK).lstrip(b" \t\r\n")
+            if not data or _MARK.startswith(whole):
+                self._head = whole[:3]  # White space, a byte-order mark, or the beginning of one.
                 return
-            self._sniffed = True
+            self._sniffed, self._head = True, data[:80]
             if data[0] in b"{[<":
                 self._body = bytearray()
         if self._body is not None:
@@ -126,6 +137,9 @@ class Decoder:
         return []
 
     def _payload(self, name: bytes, payload: bytes) -> None:
+        payload = payload.strip()
+        if not payload:
+            return  # Some servers send empty events to keep the connection open.
         if payload == b"[DONE]":
             self._require_finish("the stream ended with [DONE], but without a finish reason")
             self._out.end()
@@ -218,6 +232,8 @@ class Decoder:
         name, arguments = text(function.get("name")), function.get("arguments")
         if arguments is not None and not isinstance(arguments, str):
             arguments = msgspec.json.encode(arguments).decode()  # Some servers send the object itself.
+        if isinstance(index, str) and index.isdecimal():
+            index = int(index[:9])
         index = index if isinstance(index, int) else None
         if (call := self._find(index, id, name)) is None:
             call = self._out.open_call()
@@ -234,8 +250,9 @@ class Decoder:
             return found
         if index is not None:
             found = self._calls_by_index.get(index)
-            # Another id at the same index: a server that numbers every call 0.
-            return None if found and id and found.id else found
+            # Another id at the same index, or a name behind whole arguments: a server that numbers every call 0.
+            another = found and ((id and found.id) or (name and not id and found.name and found.is_whole()))
+            return None if another else found
         if not calls or (id and calls[-1].id):
             return None
         # Neither id nor index: a name begins a new call, unless the one under way still waits for its own.
@@ -245,12 +262,15 @@ class Decoder:
         if self._out.state == "idle" or self._out.finish_reason is None:
             raise TruncatedStream(otherwise)
 
-    def _missing(self) -> str:
+    def _missing(self) -> DecodeError:
+        if self._out.state == "idle" and self._head and not _FIELDS.match(self._head):
+            shown = self._head.decode("utf-8", "replace")
+            return DecodeError(f"the answer should be JSON or a stream of events, but begins with {shown!r}")
         if self._out.state == "idle":
-            return "the stream ended before its first event"
+            return TruncatedStream("the stream ended before its first event")
         if self._out.finish_reason is None:
-            return "the stream ended before the answer was finished"
-        return "the stream ended before [DONE]"
+            return TruncatedStream("the stream ended before the answer was finished")
+        return TruncatedStream("the stream ended before [DONE]")
 
 
 def decode_usage(raw: JSONObject) -> Usage:
