@@ -175,7 +175,19 @@ class StepLimit(RunError):
 
 
 class ToolInDoubt(RunError):
-    """A tool that may run only once was cut down in the middle of an earlier run."""
+    """A tool that may run only once was cut down in the middle of an earlier run.
+
+    Attributes:
+        lane: the call's own lane.
+        name: the tool's name.
+        arguments: raw JSON.
+    """
+
+    def __init__(self, message: str, *, lane: str = "", name: str = "", arguments: str = "") -> None:
+        super().__init__(message)
+        self.lane = lane
+        self.name = name
+        self.arguments = arguments
 
 
 class ToolDefinitionError(PlayheadError):

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
 Headers = tuple[tuple[str, str], ...]
 """Names and values in the order in which they stand on the wire; names may repeat."""
+
+
+Outcome: TypeAlias = Literal["whole", "truncated", "refused", "broken"]
+"""What a reader made of a body: a whole answer, one that stops before its end, an error of the provider's inside it,
+or bytes that are outside the format."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -30,6 +35,7 @@ class Response:
         headers: in wire order.
         stream: the body's pieces, decoded from transfer and content encodings.
         close: called once when the response is done with.
+        settle: told what the reader made of the body, before it is done with.
         reason: the reason phrase, where there is one.
         http_version: such as `HTTP/1.1`.
     """
@@ -41,6 +47,7 @@ class Response:
         stream: AsyncIterator[bytes],
         *,
         close: Callable[[], Awaitable[None]] | None = None,
+        settle: Callable[[Outcome], None] | None = None,
         reason: str = "",
         http_version: str = "HTTP/1.1",
     ) -> None:
@@ -50,6 +57,7 @@ class Response:
         self.http_version = http_version
         self._stream = stream
         self._close = close
+        self._settle = settle
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._stream
@@ -61,6 +69,12 @@ class Response:
     def header(self, name: str) -> str | None:
         """The first value of a header, whatever the case of its name."""
         return header(self.headers, name)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Say what the body was. HTTP alone does not know: an answer may be whole before its body ends, and a body
+        may end before its answer does."""
+        if self._settle is not None:
+            self._settle(outcome)
 
     async def aclose(self) -> None:
         """Give the connection back, or close it where the body was not read to its end."""

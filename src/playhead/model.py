@@ -16,9 +16,10 @@ from .http import Request, Response, Transport
 from .messages import ModelRequest
 from .providers import Provider
 from .refusal import refused
+from .tape.redact import allowed_headers, safe_url
 from .wire import Decoder, Encoded, wire_format
 
-DRAIN_S = 5.0
+DRAIN_S = 0.5
 """Seconds that a provider has for ending its response after it said that the answer is whole."""
 
 
@@ -87,27 +88,31 @@ class Model:
         """
         response = await transport.send(request)
         try:
-            headers = {name.lower(): value for name, value in response.headers}
-            if response.status >= 400:
+            # The same when it is played as when it was recorded, so that results can be compared.
+            headers = {name.lower(): value for name, value in allowed_headers(response.headers)}
+            if not 200 <= response.status < 300 or response.status == 204:
                 raise await self._refusal(response, headers)
             decoder = self._wire.Decoder(self.provider.name)
             try:
                 async for event in _events(response, decoder):
                     if isinstance(event, MessageEnd):
+                        response.settle("whole")
                         await _drain(response)
+                        await response.aclose()
                         yield MessageEnd(msgspec.structs.replace(event.response, headers=headers))
                     else:
                         yield event
             except ProviderError as error:
-                error.provider, error.headers = self.provider.name, headers
-                error.hint = error.hint or "It came in the middle of the answer: ask again, or use another model."
-                raise
+                response.settle("refused")
+                raise refused(error, response.status, headers, self.provider, self.id) from error
             except TruncatedStream as error:
+                response.settle("truncated")
                 raise TruncatedStream(f"{self.provider.name}: {error}. Asking again may help.") from error
             except DecodeError as error:
+                response.settle("broken")
+                where = f"{self.provider.name} at {safe_url(request.url)}"
                 raise DecodeError(
-                    f"{self.provider.name} at {request.url}: {error}. If this is not the address of the API, "
-                    "check base_url."
+                    f"{where}: {error}. If this is not the address of the API, check base_url."
                 ) from error
         finally:
             await response.aclose()
@@ -119,6 +124,8 @@ class Model:
             body = b""  # The status says enough.
         error = self._wire.read_error(body, response.status)
         error.body = body
+        location = response.header("location")
+        headers = headers | ({"location": location} if location else {})
         return refused(error, response.status, headers, self.provider, self.id)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from .errors import ProviderError
 from .providers import Provider
+from .tape.redact import safe_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class _Meaning:
 
 
 _MEANINGS = {
+    204: _Meaning("bad_request", "There is no answer in it: check the address {base_url}."),
     400: _Meaning("bad_request", "Change the request: its settings, its tools or its length."),
     401: _Meaning("authentication", "The key is not accepted: check {key}."),
     402: _Meaning("payment", "The account has no credit left: add some, or use a cheaper model."),
@@ -29,8 +31,23 @@ _MEANINGS = {
     422: _Meaning("bad_request", "Change the request: its settings, its tools or its length."),
     429: _Meaning("rate_limit", "Too many requests, or the quota is used up: try again {when}.", True),
 }
+_REDIRECT = _Meaning("not_found", "It points to {location}, and is not followed: check the address {base_url}.")
+_INSIDE = _Meaning("stream", "It came in the middle of the answer: ask again, or use another model.", True)
 _SERVER = _Meaning("server", "The provider has a problem: try again {when}, or use another model.", True)
 _OTHER = _Meaning("bad_request", "Check the request and the address {base_url}.")
+
+
+_CODES = {
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "insufficient_quota": 402,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "overloaded_error": 529,
+    "server_error": 500,
+}
+"""Codes that providers use in words, and what they would be as a status."""
 
 
 def refused(
@@ -42,11 +59,13 @@ def refused(
         error: with the provider's own message and code, and the body.
         headers: the response's, names in lower case.
     """
-    meaning = _MEANINGS.get(status) or (_SERVER if status >= 500 else _OTHER)
+    meaning = _meaning(_code_as_status(error.code) if status == 200 else status)
     wait = retry_after(headers)
     key = f"the API key in {provider.key_env}" if provider.key_env else "the API key"
     when = "later" if wait is None else f"in {wait:g} s"
-    hint = meaning.hint.format(key=key, model=model, base_url=provider.base_url, when=when)
+    location = safe_url(headers.get("location", "nowhere"))
+    address = safe_url(provider.base_url)
+    hint = meaning.hint.format(key=key, model=model, base_url=address, when=when, location=location)
     return ProviderError(
         error.message,
         kind=meaning.kind,
@@ -54,12 +73,26 @@ def refused(
         code=error.code,
         provider=provider.name,
         retry_after=wait,
-        retryable=meaning.retryable,
+        retryable=meaning.retryable or error.retryable,
         hint=hint,
         headers=dict(headers),
         body=error.body,
         metadata=error.metadata,
     )
+
+
+def _meaning(status: int | None) -> _Meaning:
+    if status is None:
+        return _INSIDE
+    if 300 <= status < 400:
+        return _REDIRECT
+    return _MEANINGS.get(status) or (_SERVER if status >= 500 else _OTHER)
+
+
+def _code_as_status(code: str | None) -> int | None:
+    """The status that an error inside a 200 would have had, where its code says so."""
+    named = _CODES.get((code or "").lower())
+    return named or (int(code) if code and code.isdecimal() and 400 <= int(code[:4]) < 600 else None)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -40,8 +40,11 @@ class Heard:
 
 def hear(call: Interaction) -> Heard:
     """Decode an interaction. Whatever is wrong with it is told in `error`, never raised."""
-    wire = wire_for_path(urlsplit(call.request.url).path)
-    provider = provider_for_url(call.request.url)
+    try:
+        wire = wire_for_path(urlsplit(call.request.url).path)
+        provider = provider_for_url(call.request.url)
+    except ValueError:  # An address that is none.
+        wire = provider = None
     name = provider.name if provider else None
     if wire is None:
         text = call.body.decode("utf-8", "replace")

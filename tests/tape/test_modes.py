@@ -325,7 +325,7 @@ def test_an_interrupted_yaml_recording_is_found_again(tmp_path: Path, mode: Any)
 
 def test_a_second_writer_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
-    writer = TapeWriter(path, {}, keep=True)
+    writer = TapeWriter(path, native.header({}), keep=True)
     try:
         with pytest.raises(ph.TapeLocked, match="another run"):
             Script(("hi",)).agent().run_sync("go", tape=path)

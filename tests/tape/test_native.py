@@ -44,6 +44,7 @@ def interactions(draw: st.DrawFn) -> Interaction:
         ended=ended,
         error={"kind": "connect", "message": draw(TEXT)} if ended == "failed" else None,
         superseded=draw(st.booleans()),
+        outcome=draw(st.sampled_from([None, "truncated", "refused"])),
         foreign=draw(JSON_OBJECTS),
         **answered,
     )

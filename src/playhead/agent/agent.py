@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar, Unpack
 
 import msgspec
 
+from ..errors import ConfigError
 from ..http import Transport
 from ..messages import MediaPart, Message, Settings, TextPart
 from ..model import Model
@@ -163,6 +165,10 @@ class Agent:
         *,
         stream: bool,
     ) -> Run:
+        if prompt is None and not messages:
+            raise ConfigError(
+                "there is nothing to say: give a prompt, or messages that end with what is to be answered"
+            )
         return Run(
             self.model,
             self._toolbox,
@@ -200,6 +206,11 @@ def _network(provider: Provider) -> Transport:
 
 def _settings(first: Settings | None, then: Settings) -> Settings:
     merged: Settings = {**(first or {}), **then}
+    if unknown := merged.keys() - Settings.__annotations__.keys():
+        raise ConfigError(
+            f"there is no setting {', '.join(map(repr, sorted(unknown)))}; the settings are: "
+            f"{', '.join(Settings.__annotations__)}. A provider's own go into `options`, or into `extra_body`."
+        )
     return merged
 
 
@@ -209,10 +220,11 @@ def _await(coroutine: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return asyncio.run(coroutine)
     outcome: list[T | BaseException] = []
+    inside = contextvars.copy_context()
 
     def run() -> None:
         try:
-            outcome.append(asyncio.run(coroutine))
+            outcome.append(inside.run(asyncio.run, coroutine))
         except BaseException as error:
             outcome.append(error)
 

@@ -8,11 +8,10 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import PlayheadError, RunError, StepLimit
+from ..errors import CodecError, PlayheadError, ProviderError, RunError, StepLimit, TransportError
 from ..events import Event, MessageEnd
 from ..messages import Message, ModelRequest, ModelResponse, Settings
 from ..model import Model
-from ..tape import lane as lanes
 from ..tape.playhead import Playhead
 from .loop import answered, lanes_of, next_calls
 from .result import RunResult, Step
@@ -84,11 +83,15 @@ class Run:
     def so_far(self) -> RunResult:
         """The run as far as it came. Every tool call in its messages has a result."""
         messages, steps = self._messages, self._steps
-        if self._calls is not None:
-            results = self._calls.all_results(_CUT)
+        if messages and (calls := messages[-1].tool_calls):
+            # Between the answer and the results: every call that was opened gets an end.
+            open_step = self._calls or StepCalls(calls, ("",) * len(calls), 0, (), "")
+            results = open_step.all_results(_CUT)
             messages, steps = (*messages, answered(results)), [*steps[:-1], Step(steps[-1].response, results)]
-        tape = self._playhead.tape() if self._playhead else None
-        return RunResult(messages, tuple(steps), tape, self._stopped, tuple(self._warnings))
+        playhead = self._playhead
+        tape = playhead.tape() if playhead else None
+        warnings = (*(playhead.warnings if playhead else ()), *self._warnings)
+        return RunResult(messages, tuple(steps), tape, self._stopped, warnings)
 
     async def finish(self) -> RunResult:
         """Go on to the end, whether or not anybody looks at the events."""
@@ -120,14 +123,29 @@ class Run:
             async with aclosing(self._steps_of(playhead)) as events:
                 async for event in events:
                     yield event
-        except PlayheadError as error:
-            error.run = self.so_far
-            if playhead.last_played:
-                error.add_note(f"This was played from tape {playhead.name!r}; to ask again, record it anew.")
+        except BaseException as error:
+            self._leave(error)
+            try:
+                said = await playhead.close(whole=False)
+            except PlayheadError as second:
+                said = str(second)
+            if said:
+                error.add_note(said)
             raise
-        finally:
-            await playhead.aclose()
+        try:
+            await playhead.close(whole=True)
+        except PlayheadError as error:
+            self._leave(error)
+            raise
         self._result = self.so_far
+
+    def _leave(self, error: BaseException) -> None:
+        """What leaves a run carries the run so far."""
+        error.run = self.so_far  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+        played = self._playhead is not None and self._playhead.last_played
+        if played and isinstance(error, ProviderError | CodecError | TransportError):
+            name = self._playhead.name if self._playhead else ""
+            error.add_note(f"This was played from tape {name!r}; to ask again, record it anew.")
 
     async def _steps_of(self, playhead: Playhead) -> AsyncGenerator[Event]:
         run_id = _run_id(playhead)
@@ -141,7 +159,7 @@ class Run:
             if not calls:
                 return
             self._calls = step = StepCalls(
-                calls, lanes_of(calls, lanes.current(), made), len(self._steps) - 1, self._messages, run_id
+                calls, lanes_of(calls, playhead.lane, made), len(self._steps) - 1, self._messages, run_id
             )
             made += len(calls)
             async with aclosing(self._toolbox.run(step, playhead)) as tool_events:

@@ -27,6 +27,7 @@ class SyncRun:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._loop: _Loop | None = None
+        self._entered = False
 
     @property
     def result(self) -> RunResult:
@@ -46,6 +47,7 @@ class SyncRun:
 
     def __enter__(self) -> Self:
         self._open()
+        self._entered = True
         return self
 
     def __exit__(
@@ -59,8 +61,12 @@ class SyncRun:
         async def following() -> Event | None:
             return await anext(events, None)
 
-        while (event := loop.until_done(following())) is not None:
-            yield event
+        try:
+            while (event := loop.until_done(following())) is not None:
+                yield event
+        finally:
+            if not self._entered:  # Nobody else will.
+                self.close()
 
     def close(self) -> None:
         """Stop what is under way, and put the tape in its place."""

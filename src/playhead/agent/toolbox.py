@@ -15,7 +15,6 @@ import msgspec
 from ..errors import ConfigError, StopRun, TapeError
 from ..events import ToolEnd, ToolStart
 from ..messages import MediaPart, Message, ToolCallPart, ToolResultPart
-from ..tape import lane as lanes
 from ..tape.effects import ToolRun
 from ..tape.playhead import Playhead
 from ..tools import AnyTool, Context, InvalidArguments, as_tool, split_result
@@ -48,17 +47,21 @@ class Toolbox:
         """Run the calls of a step. Events come as they happen; `step.results` has the results, in call order.
 
         Raises:
-            TapeError, ToolInDoubt: from the tape. Tools that are still running are cancelled.
+            TapeError, ToolInDoubt: from the tape, before any of the tools has run.
         """
-        events: asyncio.Queue[ToolStart | ToolEnd | None] = asyncio.Queue()
-        batch = _Batch(self, step, playhead, events)
+        batch = _Batch(self, step, playhead)
         tasks = [asyncio.ensure_future(batch.one(n)) for n in range(len(step.calls))]
-        everything = asyncio.gather(*tasks)
-        everything.add_done_callback(lambda _: events.put_nowait(None))
+        for task in tasks:
+            task.add_done_callback(batch.ended)
+        under_way = len(tasks)
         try:
-            while (event := await events.get()) is not None:
-                yield event
-            await everything
+            while under_way:
+                event = await batch.events.get()
+                if isinstance(event, ToolStart | ToolEnd):
+                    yield event
+                else:
+                    under_way -= 1
+                    event.result()  # Raises what the tape raised.
         finally:
             for task in tasks:
                 task.cancel()
@@ -126,40 +129,49 @@ class StepCalls:
 
 
 class _Batch:
-    def __init__(
-        self,
-        toolbox: Toolbox,
-        step: StepCalls,
-        playhead: Playhead,
-        events: asyncio.Queue[ToolStart | ToolEnd | None],
-    ) -> None:
+    """The calls of one step while they run. All are looked up on the tape before the first of them runs: what stops
+    the run must not cut down tools beside it."""
+
+    def __init__(self, toolbox: Toolbox, step: StepCalls, playhead: Playhead) -> None:
+        self.events: asyncio.Queue[ToolStart | ToolEnd | asyncio.Task[None]] = asyncio.Queue()
         self._tools = toolbox.tools
         self._step = step
         self._playhead = playhead
-        self._events = events
         self._slots = asyncio.Semaphore(toolbox.limit)
         self._limit = toolbox.limit
         self._threads: ThreadPoolExecutor | None = None
+        self._begun = [
+            ToolRun(lane=lane, call_id=call.id, name=call.name, arguments=call.arguments)
+            for call, lane in zip(step.calls, step.lanes, strict=True)
+        ]
+        self._played = [playhead.played_tool(begun, self._effect(begun)) for begun in self._begun]
 
     async def one(self, n: int) -> None:
         call, lane = self._step.calls[n], self._step.lanes[n]
-        tool = self._tools.get(call.name)
-        begun = ToolRun(lane=lane, call_id=call.id, name=call.name, arguments=call.arguments)
-        effect = tool.effect if tool else "read"
         async with self._slots:
-            self._events.put_nowait(ToolStart(call, lane))
-            with lanes.enter(lane):
-                run, played = await self._playhead.tool(begun, effect, lambda: self._execute(n, begun, tool))
+            self.events.put_nowait(ToolStart(call, lane))
+            played = self._played[n]
+            run = played or await self._playhead.run_tool(self._begun[n], lambda: self._execute(n))
             self._step.finished[n] = run
-            self._events.put_nowait(ToolEnd(call, _result(call, run), lane, run.duration_s, played))
+            self.events.put_nowait(ToolEnd(call, _result(call, run), lane, run.duration_s, played is not None))
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """A task is over, well or not."""
+        self.events.put_nowait(task)
 
     def close(self) -> None:
         if self._threads is not None:
             self._threads.shutdown(wait=False)
 
-    async def _execute(self, n: int, begun: ToolRun, tool: AnyTool | None) -> ToolRun:
+    def _effect(self, begun: ToolRun) -> str:
+        tool = self._tools.get(begun.name)
+        return tool.effect if tool else "read"
+
+    async def _execute(self, n: int) -> ToolRun:
         """Run a tool. Whatever goes wrong in it becomes an error result; only the tape's own errors leave."""
+        begun = self._begun[n]
         try:
+            tool = self._tools.get(begun.name)
             if tool is None:
                 raise InvalidArguments([_unknown(begun.name, self._tools)], advice="Call one of those, or answer.")
             arguments = tool.bind(begun.arguments)
@@ -170,9 +182,14 @@ class _Batch:
             return msgspec.structs.replace(begun, result=str(stop), stop=stop.text or "")
         except TapeError:
             raise  # A run inside the tool has left its tape: the model cannot mend that.
-        except Exception as error:
-            text = f"Error: {type(error).__name__}: {error}" if str(error) else f"Error: {type(error).__name__}"
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            text = "Error: the tool was cancelled by something inside it"
             return msgspec.structs.replace(begun, result=text, is_error=True)
+        except Exception as error:
+            return msgspec.structs.replace(begun, result=_error_text(error), is_error=True)
         plain = tuple(msgspec.to_builtins(item) for item in media)
         return msgspec.structs.replace(begun, result=text, media=plain)
 
@@ -198,6 +215,14 @@ def _call(tool: AnyTool, arguments: dict[str, object], context: Context) -> obje
 def _result(call: ToolCallPart, run: ToolRun) -> ToolResultPart:
     media = tuple(msgspec.convert(item, MediaPart) for item in run.media)
     return ToolResultPart(call.id, call.name, run.result, run.is_error, media)
+
+
+def _error_text(error: Exception) -> str:
+    try:
+        said = str(error)
+    except Exception:
+        said = ""  # What it would have said raised something itself.
+    return f"Error: {type(error).__name__}: {said}" if said else f"Error: {type(error).__name__}"
 
 
 def _unknown(name: str, tools: Mapping[str, AnyTool]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Generator, Iterable
@@ -110,7 +111,7 @@ class Console:
 
 
 def _rich(stream: Any) -> Any:
-    if not stream.isatty():
+    if stream is None or not stream.isatty() or os.environ.get("NO_COLOR"):
         return None
     try:
         from rich.console import Console as RichConsole

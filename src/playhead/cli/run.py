@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,21 @@ def _find(args: argparse.Namespace) -> Agent:
     for part in name.split("."):
         found = getattr(found, part, None)
     if callable(found) and not isinstance(found, Agent):
-        found = found()
+        found = _called(found, args.agent)
     if not isinstance(found, Agent):
         there = [key for key in dir(module) if isinstance(getattr(module, key), Agent)]
         hint = f"it has: {', '.join(there)}" if there else "it has no agent at all"
         args.parser.error(f"{where!r} has no agent called {name!r}; {hint}")
     return found
+
+
+def _called(make: Callable[[], Any], what: str) -> Any:
+    try:
+        return make()
+    except PlayheadError:
+        raise
+    except Exception as error:
+        raise PlayheadError(f"{what!r} cannot be called for an agent: {type(error).__name__}: {error}") from error
 
 
 def _load(where: str, args: argparse.Namespace) -> Any:
@@ -99,7 +109,7 @@ def _load(where: str, args: argparse.Namespace) -> Any:
         raise PlayheadError(f"{where!r} cannot be loaded: {error}") from error
     except PlayheadError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PlayheadError(f"{where!r} cannot be loaded: {type(error).__name__}: {error}") from error
     return module
 
@@ -109,4 +119,7 @@ def _prompt(args: argparse.Namespace) -> str:
         return args.prompt
     if args.prompt is None and sys.stdin.isatty():
         args.parser.error("there is no prompt: give one after the agent, or on standard input")
-    return sys.stdin.read().rstrip("\r\n")
+    prompt = sys.stdin.read().rstrip("\r\n")
+    if not prompt:
+        args.parser.error("there is no prompt: standard input was empty")
+    return prompt

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from ..messages import ToolCallPart, ToolResultPart, Usage
+from ..tape.effects import Interaction
 from ..tape.files import load_tape
 from ..transcript import hear, summary
 from ._console import Console
@@ -21,7 +23,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     for warning in tape.warnings:
         console.note(f"warning: {warning}")
     if args.json:
-        print(json.dumps(shown, ensure_ascii=False, indent=2))
+        encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+        print(json.dumps(shown, ensure_ascii=encoding != "utf8", indent=2))
         return 0
     calls, tools = shown["interactions"], shown["tools"]
     console.line(
@@ -33,13 +36,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.line()
         head = ("n", "lane", "request", "model", "status", "chunks", "time", "in", "out", "cost")
         console.table(head, map(_row, calls))
-    renderer = Renderer(console)
-    for call, recorded in zip(calls, tape.interactions, strict=True):
-        _conversation(call, hear(recorded).asked.prompt, console, renderer)
-        names = {made["id"] for made in call["response"]["tool_calls"]}
-        for tool in (tool for tool in tools if tool["call_id"] in names):
-            result = ToolResultPart(tool["call_id"], tool["name"], tool["result"] or "", tool["is_error"])
-            renderer.result(result, tool["duration_s"], played=False)
+    renderer, waiting = Renderer(console), iter(calls)
+    for effect in tape.effects:
+        if isinstance(effect, Interaction):
+            _conversation(next(waiting), hear(effect).asked.prompt, console, renderer)
+        elif effect.ended == "complete":
+            result = ToolResultPart(effect.call_id, effect.name, effect.result, effect.is_error)
+            renderer.result(result, effect.duration_s, played=False)
+        else:
+            console.line(f"! {effect.name} had not finished when the recording stopped", "red")
     console.line()
     totals = shown["totals"]
     console.line(account(totals["interactions"], total_usage(totals), totals["cost"]), "dim")

@@ -65,6 +65,10 @@ def resolve(model: str, provider: Provider | None = None) -> tuple[Provider, str
                 f"model {model!r}: after 'compat:' comes the server's address and after '#' the model, "
                 "such as 'compat:http://127.0.0.1:8080/v1#my-model'"
             )
+        if not id:
+            raise ConfigError(
+                f"model {model!r} does not say which model: write it after '#', as in '{model}#my-model'"
+            )
         return Provider("compat", url.rstrip("/"), key_env="PLAYHEAD_COMPAT_API_KEY", key_required=False), id
     if not colon and name in provider_names():
         found = find_provider(name)

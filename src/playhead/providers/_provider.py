@@ -36,8 +36,12 @@ class Provider(msgspec.Struct, frozen=True):
     public: bool = False
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
-        if self.base_url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        try:
+            parts = urlsplit(self.base_url)
+            whole = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            whole = False
+        if not whole:
             raise ConfigError(
                 f"base_url {self.base_url!r} of provider {self.name!r} should be an address such as "
                 "'http://127.0.0.1:8080/v1'"

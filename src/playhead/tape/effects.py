@@ -9,9 +9,17 @@ import msgspec
 
 from ..http import Headers, Request, header
 
+ROOT = "root"
+"""The lane of a run's own model calls. An effect's identity is its lane and its place there, so that work which goes
+on at the same time is found again whatever the order in which it arrives."""
+
 Ended: TypeAlias = Literal["complete", "interrupted", "failed"]
 """`complete`: the response was read to its end. `interrupted`: the recording stops in the middle of it.
 `failed`: the transport gave an error, before or during the body."""
+
+
+NoAnswer: TypeAlias = Literal["truncated", "refused", "broken"]
+"""Why a body that came was no whole answer."""
 
 
 class Interaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +35,7 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
         head_s: seconds from the request to the response's headers.
         duration_s: seconds from the request to the end of the body.
         error: `{"kind", "message"}` of the transport's error, where `ended` is `failed`.
+        outcome: `truncated`, `refused` or `broken` where the body, though it came, was no whole answer.
         superseded: whether a resumed run asked this again, so that it is played no more.
         foreign: what the file format that it was read from holds beside this, kept for writing it back.
     """
@@ -44,6 +53,7 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float | None = None
     ended: Ended = "complete"
     error: dict[str, str] | None = None
+    outcome: NoAnswer | None = None
     superseded: bool = False
     foreign: dict[str, Any] = {}
 
@@ -96,6 +106,7 @@ class Tape:
         format: the file format that it was read from.
         version: of that format.
         warnings: what was odd in the file, but no reason to refuse it.
+        numbers: the effects' numbers in the file, where they do not simply count from 0.
     """
 
     effects: tuple[Effect, ...] = ()
@@ -103,6 +114,7 @@ class Tape:
     format: str = field(default="playhead", compare=False)
     version: int = field(default=1, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
+    numbers: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def interactions(self) -> tuple[Interaction, ...]:

@@ -37,11 +37,13 @@ def save_tape(tape: Tape, path: str | os.PathLike[str]) -> None:
     Raises:
         TapeError: the file cannot be written, or the format cannot hold the tape.
     """
-    file = Path(path)
-    data = format_for(file).dump(tape)
+    data = format_for(Path(path)).dump(tape)
+    file = Path(os.path.realpath(path))  # What a link leads to is replaced, not the link.
     new = file.with_name(f"{file.name}.new")
     try:
         new.write_bytes(data)
+        if file.exists():
+            new.chmod(file.stat().st_mode & 0o7777)
         new.replace(file)
     except OSError as error:
         new.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -15,7 +16,7 @@ from .formats import format_for, is_native, native
 from .player import Player
 from .playhead import Playhead
 from .recorder import Recorder
-from .writer import TapeWriter
+from .writer import TapeWriter, lock
 
 Mode: TypeAlias = Literal["record", "replay", "auto", "resume", "off"]
 """
@@ -58,7 +59,7 @@ def open_playhead(
         return Playhead(inner, recorder=Recorder(Tape()), ready=ready)
     if isinstance(source, Tape):
         return _in_memory(source, mode or "resume", inner, ready)
-    return _File(Path(source)).open(mode or "resume", inner, ready)
+    return _File(Path(source), mode or "resume").open(inner, ready)
 
 
 def _in_memory(tape: Tape, mode: Mode, inner: Transport, ready: Callable[[], None]) -> Playhead:
@@ -83,30 +84,38 @@ class _File:
     anew must stay whole until the new one is there: then the lines go into a journal first.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: Mode) -> None:
         format_for(path)  # An ending that says nothing is an error before anything happens.
         self.path = path
         self.journal = path.with_name(f"{path.name}.part")
-        self._writer: TapeWriter | None = None
-        self._size = 0
-
-    def open(self, mode: Mode, inner: Transport, ready: Callable[[], None]) -> Playhead:
+        self._seen = _identity(path)
         if mode == "auto":
             # A recording that was interrupted is gone on with: what was paid for is not paid for twice.
-            mode = "replay" if self.path.exists() else "resume"
-        if mode == "replay":
+            mode = "replay" if self._seen and _is_whole(path) else "resume"
+        self.mode = mode
+        self._before: Tape | None = None
+        self._from_journal = False
+        self._writer: TapeWriter | None = None
+        self._guard = -1
+
+    def open(self, inner: Transport, ready: Callable[[], None]) -> Playhead:
+        name = str(self.path)
+        if self.mode == "replay":
             tape = self._load()
-            player = Player(tape, str(self.path))
-            return Playhead(inner, player, closed=True, name=str(self.path), recorded=tape)
-        before = self._before() if mode == "resume" else None
-        recorder = Recorder(before or Tape(), self._append_to(mode, before))
+            return Playhead(inner, Player(tape, name), closed=True, name=name, recorded=tape, warnings=tape.warnings)
+        before = self._before = self._interrupted_or_whole() if self.mode == "resume" else None
+        recorder = Recorder(before or Tape(), self._open_writer)
+        warnings = before.warnings if before else ()
+        if self._from_journal and self._seen:
+            warnings += (f"the run went on from an interrupted recording of {name!r}, in {self.journal.name!r}",)
         return Playhead(
             inner,
-            Player(before, str(self.path), resume=True) if before else None,
+            Player(before, name, resume=True) if before else None,
             recorder,
             ready=ready,
-            on_close=lambda: self._commit(recorder),
-            name=str(self.path),
+            on_close=lambda whole: self._commit(recorder, whole=whole),
+            name=name,
+            warnings=warnings,
         )
 
     def _load(self) -> Tape:
@@ -120,44 +129,57 @@ class _File:
                 ) from error
             raise
 
-    def _before(self) -> Tape | None:
+    def _interrupted_or_whole(self) -> Tape | None:
         """What a resumed run goes on from: an interrupted recording, else the tape, else nothing."""
-        if self.journal.exists() and self.journal.stat().st_size:
-            return native.load(self.journal.read_bytes(), str(self.journal))
-        if not self.path.exists() or not self.path.stat().st_size:
+        journal = _begun(self.journal)
+        if journal is not None:
+            tape = native.load(journal, str(self.journal))
+            if tape.effects or self._seen is None:
+                self._from_journal = True
+                return tape
+        if self._seen is None or (is_native(self.path) and _begun(self.path) is None):
             return None
-        self._size = self.path.stat().st_size
         return load_tape(self.path)
 
-    def _append_to(self, mode: Mode, before: Tape | None) -> Callable[[dict[str, Any]], TapeWriter]:
-        def open_writer(meta: dict[str, Any]) -> TapeWriter:
-            resumes = mode == "resume"
-            exists = self.path.exists() and self.path.stat().st_size > 0
-            in_place = is_native(self.path) and (resumes or not exists)
-            if in_place and not self.journal.exists():
-                if resumes and before is not None and self.path.stat().st_size != self._size:
-                    raise TapeLocked(
-                        f"tape {str(self.path)!r} was changed by somebody else since this run read it. Run it again."
-                    )
-                self._writer = TapeWriter(self.path, meta, keep=True)
-                return self._writer
-            kept = resumes and self.journal.exists()
-            self._writer = TapeWriter(self.journal, meta, keep=kept)
-            if before is not None and not kept:
-                for line in native.dump(before).splitlines(keepends=True)[1:]:
-                    self._writer.append_bytes(line)
+    def _open_writer(self, meta: dict[str, Any]) -> TapeWriter:
+        grows = self.mode == "resume" and not self._from_journal
+        if is_native(self.path) and (grows or (self._seen is None and not self.journal.exists())):
+            self._writer = TapeWriter(self.path, native.header(meta), keep=True, check=self._unchanged)
             return self._writer
+        if self._seen is not None:
+            self._guard = os.open(self.path, os.O_RDONLY)
+            lock(self._guard, self.path)
+        if _identity(self.path) != self._seen:
+            raise self._changed()
+        copies = self._before is not None and not self._from_journal
+        first = native.header(meta, copies=copies)
+        self._writer = writer = TapeWriter(self.journal, first, keep=self._from_journal)
+        if self._before is not None and copies:
+            for line in native.dump(self._before).splitlines(keepends=True)[1:]:
+                writer.append_bytes(line)
+            writer.append(native.copied())
+        return writer
 
-        return open_writer
+    def _unchanged(self, now: os.stat_result) -> None:
+        """Nobody has written to the file since it was read, or made it where there was none."""
+        if (self._seen is None and now.st_size) or (self._seen and (now.st_ino, now.st_size) != self._seen[:2]):
+            raise self._changed()
 
-    def _commit(self, recorder: Recorder) -> None:
+    def _changed(self) -> TapeLocked:
+        return TapeLocked(f"tape {str(self.path)!r} was changed by somebody else since this run began. Run it again.")
+
+    def _commit(self, recorder: Recorder, *, whole: bool) -> str | None:
         """Put the tape in its place. Where that fails, the journal stays."""
         if (writer := self._writer) is None:
-            return
+            self._release()
+            return None
         try:
-            if writer.path == self.journal:
-                save_tape(recorder.tape(), self.path)
-                self.journal.unlink()
+            if writer.path != self.journal:
+                return None
+            if self.mode == "record" and self._seen is not None and not whole:
+                return self._keep_old(recorder.tape())
+            save_tape(recorder.tape(), self.path)
+            self.journal.unlink()
         except OSError as error:
             raise TapeError(
                 f"tape {str(self.path)!r} could not be put in its place: {error.strerror}. "
@@ -165,3 +187,58 @@ class _File:
             ) from error
         finally:
             writer.close()
+            self._release()
+        return None
+
+    def _keep_old(self, new: Tape) -> str:
+        """A tape is not replaced by a recording that failed; what was paid for is kept beside it."""
+        if not any(call.ended == "complete" and (call.status or 0) < 400 for call in new.interactions):
+            self.journal.unlink()
+            return f"Tape {str(self.path)!r} is as it was."
+        return (
+            f"Tape {str(self.path)!r} is as it was; the new recording stands in {self.journal.name!r}: go on with "
+            "mode 'resume', or begin anew with mode 'record'."
+        )
+
+    def _release(self) -> None:
+        if self._guard >= 0:
+            os.close(self._guard)
+            self._guard = -1
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """What tells whether a file was changed: its number, size and time; None where nothing is there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TapeError(f"tape {str(path)!r} cannot be looked at: {error.strerror}") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise TapeError(f"tape {str(path)!r} is a folder: name a file in it")
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if found.st_size else None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a tape holds something, and does not stop in the middle of an effect."""
+    if is_native(path) and _begun(path) is None:
+        return False
+    effects = load_tape(path).effects
+    return bool(effects) and effects[-1].ended != "interrupted"
+
+
+def _begun(path: Path) -> bytes | None:
+    """The bytes of a native file, or None where nothing was recorded in it yet: there is none, its first line was not
+    written whole, or the tape that it was to begin with was not copied to its end."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TapeError(f"tape {str(path)!r} cannot be read: {error.strerror}") from error
+    first = data.partition(b"\n")[0]
+    if b"\n" not in data and (native.HEADER.startswith(first[: len(native.HEADER)]) or not first):
+        return None
+    if b'"copies":true' in first and b'\n{"type":"copied"}\n' not in data:
+        return None
+    return data

@@ -136,9 +136,13 @@ _WHAT_TO_DO = "If the change is meant, record the tape anew (mode 'record'); els
 def _paid_for(calls: list[Interaction]) -> int:
     """How many calls need not be made again: all but those at the end that brought no answer."""
     count = len(calls)
-    while count and (calls[count - 1].ended != "complete" or (calls[count - 1].status or 0) >= 400):
+    while count and not _answers(calls[count - 1]):
         count -= 1
     return count
+
+
+def _answers(call: Interaction) -> bool:
+    return call.ended == "complete" and call.outcome is None and (call.status or 0) < 400
 
 
 def _call(name: str, arguments: str) -> tuple[str, str]:

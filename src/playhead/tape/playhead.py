@@ -11,11 +11,14 @@ from dataclasses import dataclass
 
 from ..errors import ToolInDoubt, TransportError
 from ..http import Request, Response, Transport
-from . import lane as lanes
-from .effects import Tape, ToolRun
+from .effects import ROOT, Tape, ToolRun
 from .player import Player
 from .playing import play
 from .recorder import CallRecording, Recorder
+
+
+def _say_nothing(whole: bool) -> None:
+    pass
 
 
 @dataclass
@@ -28,9 +31,11 @@ class Playhead:
         recorder: puts on the tape what happens; None where nothing is to be kept.
         closed: whether nothing may happen ahead of the playhead (mode `replay`).
         ready: called before anything goes out; raises where it cannot (a missing key).
-        on_close: called once, when the run is over: it puts the file in its place.
+        on_close: called once, when the run is over, with whether it came to its end: it puts the file in its place.
         name: the tape's name, for messages.
         recorded: what is on the tape when no recorder is there.
+        lane: that of the run's own model calls.
+        warnings: what a run on this tape should be told.
     """
 
     inner: Transport | None
@@ -38,9 +43,11 @@ class Playhead:
     recorder: Recorder | None = None
     closed: bool = False
     ready: Callable[[], None] = lambda: None
-    on_close: Callable[[], None] = lambda: None
+    on_close: Callable[[bool], str | None] = _say_nothing
     name: str = ""
     recorded: Tape | None = None
+    lane: str = ROOT
+    warnings: tuple[str, ...] = ()
     last_played: bool = False
 
     def tape(self) -> Tape | None:
@@ -53,7 +60,7 @@ class Playhead:
         Raises:
             Divergence: the tape holds another request at this place, or has ended and may not grow.
         """
-        lane = lanes.current()
+        lane = self.lane
         if self.player is not None:
             recorded = self.player.call(lane, request)
             if recorded is not None:
@@ -71,55 +78,76 @@ class Playhead:
             self.recorder.supersede(self.player.superseded(lane))
         return await _recorded(self.inner, request, self.recorder.call(lane, request))
 
-    async def tool(self, call: ToolRun, effect: str, run: Callable[[], Awaitable[ToolRun]]) -> tuple[ToolRun, bool]:
-        """Play a tool's result from the tape, or run the tool and record it.
+    def played_tool(self, call: ToolRun, effect: str) -> ToolRun | None:
+        """The result of a tool from the tape, or None where the tool is to run. Nothing happens here yet, so that
+        all calls of a step are looked up before the first of them runs.
 
         Args:
             call: the lane, the name and the arguments.
             effect: the tool's contract: `read`, `idempotent` or `once`.
-            run: runs the tool and gives `call` with its result.
-
-        Returns:
-            The run with its result, and whether it was played.
 
         Raises:
             Divergence: the tape holds another call at this place, or none, and may not grow.
             ToolInDoubt: it was cut down in the middle when it was recorded, and may run only once.
         """
-        recorded = self.player.tool(call.lane, call.name, call.arguments) if self.player else None
+        if self.player is None:
+            return None
+        recorded = self.player.tool(call.lane, call.name, call.arguments)
         if recorded is not None and recorded.ended == "complete":
-            return recorded, True
+            return recorded
         if recorded is not None and (self.closed or effect == "once"):
             raise self._in_doubt(call)
-        if self._tools_are_not_kept():
-            return await run(), False
-        if self.player is not None and self.closed:
+        if self.closed and self.player.holds_tools:
             raise self.player.tool_missing(call.lane, call.name)
-        if self.recorder is None:
-            return await run(), False
-        recording = self.recorder.tool(call)
-        return recording.end(await run()), False
+        return None
 
-    async def aclose(self) -> None:
-        """Let go of the transport, and put the tape's file in its place."""
+    async def run_tool(self, call: ToolRun, run: Callable[[], Awaitable[ToolRun]]) -> ToolRun:
+        """Run a tool, and record it.
+
+        Args:
+            call: the lane, the name and the arguments.
+            run: runs the tool and gives `call` with its result.
+        """
+        if self.recorder is None or self._tools_are_not_kept():
+            return await run()
+        recording = self.recorder.tool(call)
+        return recording.end(await run())
+
+    async def close(self, *, whole: bool) -> str | None:
+        """Let go of the transport, and put the tape's file in its place.
+
+        Args:
+            whole: whether the run came to its end.
+
+        Returns:
+            What there is to say of the file, if anything.
+        """
         try:
             if self.inner is not None:
                 await self.inner.aclose()
         finally:
-            on_close, self.on_close = self.on_close, lambda: None
-            on_close()
+            on_close, self.on_close = self.on_close, _say_nothing
+            said = on_close(whole)
+        return said
+
+    async def aclose(self) -> None:
+        """Let go of everything, as a transport does."""
+        await self.close(whole=True)
 
     def _tools_are_not_kept(self) -> bool:
         """Behind the playhead of a cassette without tool effects, tools run, and nothing is added to it."""
         if self.player is None or self.player.holds_tools:
             return False
-        return self.closed or self.player.unplayed(lanes.ROOT) > 0
+        return self.closed or self.player.unplayed(self.lane) > 0
 
     def _in_doubt(self, call: ToolRun) -> ToolInDoubt:
         return ToolInDoubt(
             f"tape {self.name!r}: tool {call.name}({call.arguments}) in lane {call.lane} was started, and the "
             "recording stops before its end. It may have done its work or not, and it may run only once. Look what "
-            "happened; if it is safe to run again, declare @tool(effect='idempotent') or effect='read' and resume."
+            "happened; if it is safe to run again, declare @tool(effect='idempotent') or effect='read' and resume.",
+            lane=call.lane,
+            name=call.name,
+            arguments=call.arguments,
         )
 
 
@@ -143,6 +171,7 @@ async def _recorded(inner: Transport, request: Request, call: CallRecording) -> 
         response.headers,
         _recorded_pieces(response, call),
         close=close,
+        settle=call.settle,
         reason=response.reason,
         http_version=response.http_version,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from .._version import __version__
-from ..http import Headers, Request
+from ..http import Headers, Outcome, Request
 from . import canonical
 from .effects import Effect, Ended, Interaction, Tape, ToolRun
 from .formats import native
@@ -43,6 +43,8 @@ class Recorder:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._before = tape.effects
+        self._numbers = tape.numbers or tuple(range(len(tape.effects)))
+        self._next = max(self._numbers, default=-1) + 1
         self._meta = dict(tape.meta) or new_meta()
         self._under_way: dict[int, Callable[[], Effect]] = {}
         self._open_sink = open_sink
@@ -57,7 +59,9 @@ class Recorder:
 
     def tape(self) -> Tape:
         """All that was recorded so far. What has not ended counts as interrupted."""
-        return Tape(self._before + tuple(build() for build in self._under_way.values()), self._meta)
+        effects = self._before + tuple(build() for build in self._under_way.values())
+        numbers = (*self._numbers, *self._under_way)
+        return Tape(effects, self._meta, numbers=() if numbers == tuple(range(len(numbers))) else numbers)
 
     def call(self, lane: str, request: Request) -> CallRecording:
         """A request is about to be sent."""
@@ -74,7 +78,7 @@ class Recorder:
             if isinstance(effect, Interaction):
                 changed = msgspec.structs.replace(effect, superseded=True)
                 self._before = (*self._before[:n], changed, *self._before[n + 1 :])
-            self.write(native.superseded(n))
+            self.write(native.superseded(self._numbers[n]))
 
     def now(self) -> float:
         """Seconds since the tape began."""
@@ -88,7 +92,7 @@ class Recorder:
 
     def add(self, build: Callable[[], Effect]) -> int:
         """A place on the tape for an effect that begins."""
-        n = len(self._before) + len(self._under_way)
+        n, self._next = self._next, self._next + 1
         self._under_way[n] = build
         return n
 
@@ -108,6 +112,7 @@ class CallRecording:
         self._ended: Ended = "interrupted"
         self._error: dict[str, str] | None = None
         self._over = False
+        self._outcome: Outcome | None = None
         self._lane, self._request = lane, request
         self._n = recorder.add(self._build)
         recorder.write(native.call_start(self._n, lane, request))
@@ -126,10 +131,19 @@ class CallRecording:
         self._hash.update(data)
         self._recorder.write(native.call_chunk(self._n, data))
 
+    def settle(self, outcome: Outcome) -> None:
+        """The reader says what the body was."""
+        if self._outcome is None:
+            self._outcome = outcome
+            if outcome != "whole":
+                self._recorder.write(native.outcome(self._n, outcome))
+
     def end(self, ended: Ended, error: dict[str, str] | None = None) -> None:
-        """The response is over. Of several ends the first counts."""
+        """The response is over. Of several ends the first counts; that of a whole answer is always complete."""
         if self._over:
             return
+        if self._outcome == "whole":
+            ended, error = "complete", None
         self._over = True
         self._ended, self._error, self._duration_s = ended, error, self._elapsed()
         times = tuple(self._times) if self._chunks else None
@@ -159,6 +173,7 @@ class CallRecording:
             duration_s=self._duration_s,
             ended=self._ended,
             error=self._error,
+            outcome=None if self._outcome == "whole" else self._outcome,
             **self._head,
         )
 

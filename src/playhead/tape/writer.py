@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ..errors import TapeError, TapeLocked
-from .formats.native import Line, encode_line, header
+from .formats.native import Line, encode_line
 
 try:
     import fcntl
@@ -23,15 +23,18 @@ class TapeWriter:
 
     Args:
         path: the file.
-        meta: for the first line, which is written unless the file has one.
+        first: the first line, which is written unless the file has one.
         keep: whether what is in the file stays; a torn last line is cut off all the same.
+        check: called when the lock is there and before anything is changed, with what the file was; may raise.
 
     Raises:
         TapeLocked: somebody else is writing.
         TapeError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, meta: dict[str, Any], *, keep: bool) -> None:
+    def __init__(
+        self, path: Path, first: Line, *, keep: bool, check: Callable[[os.stat_result], None] = lambda _: None
+    ) -> None:
         self.path = path
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
@@ -41,10 +44,11 @@ class TapeWriter:
         try:
             if not stat.S_ISREG(os.fstat(self._fd).st_mode):
                 raise TapeError(f"tape {str(path)!r} is not a regular file: a tape is appended to and read again")
-            self._lock()
+            lock(self._fd, path)
+            check(os.fstat(self._fd))
             os.ftruncate(self._fd, self._whole_lines() if keep else 0)
             if os.fstat(self._fd).st_size == 0:
-                self.append(header(meta))
+                self.append(first)
         except BaseException:
             self.close()
             raise
@@ -74,16 +78,22 @@ class TapeWriter:
             os.close(self._fd)
             self._fd = -1
 
-    def _lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TapeLocked(
-                f"tape {str(self.path)!r} is being written by another run. Wait for it, or use another file."
-            ) from None
-
     def _whole_lines(self) -> int:
         """The length of the file up to its last line feed."""
         return self.path.read_bytes().rfind(b"\n") + 1
+
+
+def lock(fd: int, path: Path) -> None:
+    """Hold a file against other writers, until it is closed.
+
+    Raises:
+        TapeLocked: somebody else holds it.
+    """
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise TapeLocked(
+            f"tape {str(path)!r} is being written by another run. Wait for it, or use another file."
+        ) from None

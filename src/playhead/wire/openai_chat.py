@@ -144,7 +144,10 @@ class Decoder:
             self._require_finish("the stream ended with [DONE], but without a finish reason")
             self._out.end()
             return
-        body = _object(payload, "an event of the stream")
+        try:
+            body = _object(payload, "an event of the stream")
+        except TruncatedStream as error:  # The event came whole: what is cut in it was cut by the provider.
+            raise DecodeError(str(error)) from error
         if name == b"error" and "error" not in body:
             body = {"error": body}
         self._chunk(body, "delta")
@@ -235,7 +238,9 @@ class Decoder:
         if isinstance(index, str) and index.isdecimal():
             index = int(index[:9])
         index = index if isinstance(index, int) else None
-        if (call := self._find(index, id, name)) is None:
+        # In a body that is no stream each element is a call, whatever its id.
+        call = self._find(index, id, name) if self._body is None else None
+        if call is None:
             call = self._out.open_call()
             if index is not None:
                 self._calls_by_index[index] = call

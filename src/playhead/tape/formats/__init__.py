@@ -8,7 +8,7 @@ from pathlib import Path
 from ...errors import TapeFormatError
 from ._format import Format
 
-_BY_ENDING = {".jsonl": "native", ".tape": "native", ".yaml": "govcr", ".yml": "govcr"}
+_BY_ENDING = {".jsonl": "native", ".tape": "native", ".part": "native", ".yaml": "govcr", ".yml": "govcr"}
 
 __all__ = ["Format", "format_for", "is_native"]
 

@@ -32,7 +32,7 @@ import msgspec
 
 from ...errors import TapeFormatError
 from ...http import Headers, Request, header
-from ..effects import Effect, Ended, Interaction, Tape, ToolRun
+from ..effects import Effect, Ended, Interaction, NoAnswer, Tape, ToolRun
 from . import _yaml_text as yaml_text
 from ._format import Format
 from ._yaml_text import Body, Node
@@ -76,6 +76,7 @@ class _Extra(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duration_s: float | None = None
     ended: Ended = "complete"
     error: dict[str, str] | None = None
+    outcome: NoAnswer | None = None
     superseded: bool = False
 
 
@@ -243,6 +244,7 @@ def _answered(request: Request, fields: Mapping[str, Node], extra: _Extra, what:
         duration_s=extra.duration_s,
         ended=extra.ended,
         error=extra.error,
+        outcome=extra.outcome,
         superseded=extra.superseded,
     )
 
@@ -425,6 +427,7 @@ def _extra(call: Interaction) -> _Extra:
         duration_s=call.duration_s,
         ended=call.ended,
         error=call.error,
+        outcome=call.outcome,
         superseded=call.superseded,
     )
 

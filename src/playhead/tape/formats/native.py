@@ -10,6 +10,7 @@ begin, and lines of several effects may interleave:
     {"type": "call.chunk", "n", "data"}                                      one for each piece, as it arrives
     {"type": "timing", "n", "started_s", "head_s", "duration_s", "times"}    apart, so that content can be compared
     {"type": "call.end", "n", "ended", "error", "length", "sha256"}
+    {"type": "outcome", "n", "outcome"}                                      the body was no whole answer
     {"type": "superseded", "n"}                                              a resumed run asks this again
     {"type": "tool.start", "n", "lane", "call_id", "name", "arguments"}
     {"type": "tool.end", "n", "result", "is_error", "media", "stop"}
@@ -34,6 +35,9 @@ from ._format import Format
 
 VERSION = 1
 
+HEADER = b'{"playhead":"tape",'
+"""With what every file begins."""
+
 Line = dict[str, Any]
 
 _decode = msgspec.json.Decoder().decode
@@ -44,9 +48,15 @@ def encode_line(line: Line) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def header(meta: dict[str, Any]) -> Line:
-    """The first line."""
-    return {"playhead": "tape", "version": VERSION, "meta": meta}
+def header(meta: dict[str, Any], *, copies: bool = False) -> Line:
+    """The first line. `copies` announces that another tape's effects follow, and then a line of type `copied`."""
+    line: Line = {"playhead": "tape", "version": VERSION, "meta": meta}
+    return line | ({"copies": True} if copies else {})
+
+
+def copied() -> Line:
+    """The effects of another tape are all here."""
+    return {"type": "copied"}
 
 
 def call_start(n: int, lane: str, request: Request, foreign: dict[str, Any] | None = None) -> Line:
@@ -87,6 +97,11 @@ def call_end(n: int, ended: str, error: dict[str, str] | None, length: int, sha2
     """The response is over, with the body's length in bytes and its hash."""
     line: Line = {"type": "call.end", "n": n, "ended": ended, "length": length, "sha256": sha256}
     return line | ({"error": error} if error else {})
+
+
+def outcome(n: int, what: str) -> Line:
+    """What the reader made of a body that was no whole answer."""
+    return {"type": "outcome", "n": n, "outcome": what}
 
 
 def superseded(n: int) -> Line:
@@ -160,7 +175,7 @@ def load(data: bytes, name: str) -> Tape:
 
 def _lines(tape: Tape) -> Iterator[Line]:
     yield header(tape.meta)
-    for n, effect in enumerate(tape.effects):
+    for n, effect in zip(tape.numbers or range(len(tape.effects)), tape.effects, strict=True):
         yield from _tool_lines(n, effect) if isinstance(effect, ToolRun) else _call_lines(n, effect)
 
 
@@ -184,6 +199,8 @@ def _call_lines(n: int, call: Interaction) -> Iterator[Line]:
     if call.ended != "interrupted":
         body = call.body
         yield call_end(n, call.ended, call.error, len(body), hashlib.sha256(body).hexdigest())
+    if call.outcome:
+        yield outcome(n, call.outcome)
     if call.superseded:
         yield superseded(n)
 
@@ -221,21 +238,27 @@ class _Reader:
         self.warnings.append(f"line {number}, the last, was not written whole and is left out")
 
     def tape(self) -> Tape:
-        effects = tuple(self._effect(fields) for _, fields in sorted(self.effects.items()))
-        return Tape(effects, self.meta, version=VERSION, warnings=tuple(self.warnings))
+        numbers = tuple(sorted(self.effects))
+        effects = tuple(self._effect(n) for n in numbers)
+        simple = numbers == tuple(range(len(numbers)))
+        return Tape(
+            effects, self.meta, version=VERSION, warnings=tuple(self.warnings), numbers=() if simple else numbers
+        )
 
     def _header(self, line: Line) -> None:
         if line.get("playhead") != "tape":
             raise ValueError("no header")
         if line["version"] != VERSION:
             raise TapeFormatError(
-                f"tape {self.name!r} is of version {line['version']}, and this Playhead reads version {VERSION}: "
+                f"tape {self.name!r} is of version {line['version']!r}, and this Playhead reads version {VERSION}: "
                 "use the Playhead that wrote it, or a newer one."
             )
         self.meta = dict(line.get("meta") or {})
 
     def _entry(self, line: Line) -> None:
         kind = line["type"]
+        if kind in ("call.start", "tool.start") and line["n"] in self.effects:
+            raise ValueError(f"effect {line['n']} begins twice")
         if kind == "call.start":
             request = line["request"]
             self.effects[line["n"]] = {
@@ -269,6 +292,8 @@ class _Reader:
             case "tool.end":
                 effect |= {key: value for key, value in line.items() if key in _RESULT}
                 effect["ended"] = line.get("ended", "complete")
+            case "outcome":
+                effect["outcome"] = line["outcome"]
             case "superseded":
                 effect["superseded"] = True
             case _:
@@ -278,15 +303,23 @@ class _Reader:
         if len(body) != line["length"] or hashlib.sha256(body).hexdigest() != line["sha256"]:
             self.warnings.append(f"the body of effect {line['n']} is not the one that was recorded")
 
-    def _effect(self, fields: dict[str, Any]) -> Effect:
-        kind = Interaction if "request" in fields else ToolRun
-        fields = {key: tuple(value) if key in _TUPLES else value for key, value in fields.items()}
+    def _effect(self, n: int) -> Effect:
+        fields = self.effects[n]
+        times = fields.get("times")
+        if times is not None and len(times) != len(fields.get("chunks", ())):
+            self.warnings.append(f"the times of effect {n} are not those of its pieces, and are left out")
+            del fields["times"]
         try:
-            return kind(**fields)
-        except TypeError as error:
-            raise TapeFormatError(f"tape {self.name!r} holds an effect that cannot be read: {error}") from error
+            return msgspec.convert(fields, Interaction if "request" in fields else ToolRun)
+        except msgspec.ValidationError as error:
+            raise TapeFormatError(f"tape {self.name!r} holds effect {n}, which cannot be read: {error}") from error
 
     def _not_a_tape(self, data: bytes) -> TapeFormatError:
+        if data.startswith(HEADER):
+            return TapeFormatError(
+                f"tape {self.name!r} is torn in its first line, so that nothing was recorded on it. Delete it, go on "
+                "with mode 'resume', or record it again."
+            )
         return TapeFormatError(
             f"{self.name!r} is not a Playhead tape: its first line should be "
             f'{{"playhead": "tape", ...}}, but is {data[:60].decode("utf-8", "replace")!r}. '
@@ -294,10 +327,9 @@ class _Reader:
         )
 
 
-_MORE = frozenset({"call.head", "call.chunk", "timing", "call.end", "tool.end", "superseded"})
+_MORE = frozenset({"call.head", "call.chunk", "timing", "call.end", "tool.end", "outcome", "superseded"})
 _SECONDS = frozenset({"started_s", "head_s", "duration_s", "times"})
 _RESULT = frozenset({"result", "is_error", "media", "stop"})
-_TUPLES = frozenset({"chunks", "times", "media"})
 
 
 def _headers(pairs: list[list[str]]) -> Headers:
