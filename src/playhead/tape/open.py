@@ -221,8 +221,10 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
 
 def _is_whole(path: Path) -> bool:
     """Whether a tape holds something, and does not stop in the middle of an effect."""
-    if is_native(path) and _begun(path) is None:
-        return False
+    if is_native(path):
+        begun = _begun(path)
+        if begun is None or not begun.endswith(b"\n"):
+            return False
     effects = load_tape(path).effects
     return bool(effects) and effects[-1].ended != "interrupted"
 
