@@ -386,3 +386,82 @@ def test_ctrl_c_between_two_events_is_the_callers() -> None:
         next(iter(run))
         signal.raise_signal(signal.SIGINT)
     assert run.so_far.steps == ()
+
+
+def test_a_setting_that_does_not_exist_is_refused_and_not_dropped() -> None:
+    with pytest.raises(ph.ConfigError, match="no setting 'max_token'; the settings are: max_tokens"):
+        Script().agent(max_token=3)
+    with pytest.raises(ph.ConfigError, match="no setting 'temprature'"):
+        Script().agent().run_sync("go", settings={"temprature": 1})  # type: ignore[typeddict-unknown-key]
+
+
+def test_nothing_to_answer_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(ph.ConfigError, match="nothing to say"):
+        Script().agent(system="be brief").run_sync()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed_and_says_where_it_points(status: int) -> None:
+    it = Script({"status": status, "headers": (("Location", "https://elsewhere.test/v1?key=secret"),)})
+    with pytest.raises(ph.ProviderError, match=r"points to https://elsewhere\.test/v1") as caught:
+        it.agent().run_sync("go")
+    assert caught.value.status == status
+    assert "secret" not in str(caught.value)
+
+
+def test_no_content_is_a_refusal_and_no_truncated_stream() -> None:
+    with pytest.raises(ph.ProviderError, match="answered 204"):
+        Script({"status": 204}).agent().run_sync("go")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "retryable"),
+    [
+        (401, "authentication", False),
+        ("402", "payment", False),
+        (429, "rate_limit", True),
+        ("rate_limit_exceeded", "rate_limit", True),
+        (502, "server", True),
+        ("odd", "stream", True),
+    ],
+)
+def test_an_error_inside_a_200_is_advised_on_by_its_code(code: object, kind: str, retryable: bool) -> None:
+    body = json.dumps({"error": {"code": code, "message": "no"}}).encode()
+    with pytest.raises(ph.ProviderError) as caught:
+        Script({"body": body}).agent().run_sync("go")
+    error = caught.value
+    assert (error.kind, error.status, error.code, error.retryable) == (kind, 200, str(code), retryable)
+
+
+def test_two_calls_with_the_same_id_in_a_whole_answer_are_two_calls() -> None:
+    calls = [tool_call("add", {"a": n, "b": 1}, id="same") for n in (1, 2)]
+    result = Script((None, *calls), ("done",)).agent(add).run_sync("go")
+    assert [part.text for part in result.steps[0].results] == ["2", "3"]
+
+
+def test_an_event_that_is_broken_in_itself_is_a_decode_error() -> None:
+    body = stream("one")[1] + b'data: {"choices": [{"delta"\n\ndata: [DONE]\n\n'
+    with pytest.raises(ph.DecodeError, match="stops in the middle") as caught:
+        Script({"body": body, "headers": SSE}).agent().run_sync("go")
+    assert not isinstance(caught.value, ph.TruncatedStream)
+
+
+def test_an_error_of_a_transport_of_ones_own_carries_the_run_too() -> None:
+    it = Script((None, CALL), ConnectionResetError("gone"))
+    with pytest.raises(ConnectionResetError) as caught:
+        it.agent(add).run_sync("go")
+    assert len(caught.value.run.steps) == 1  # type: ignore[attr-defined]
+
+
+def test_headers_of_an_answer_are_the_same_when_it_is_played() -> None:
+    it = Script({"body": b"".join(stream("x")), "headers": (*SSE, ("X-Request-Id", "r"), ("Set-Cookie", "s"))})
+    first = it.agent().run_sync("go")
+    second = Script().agent().run_sync("go", tape=first.tape, mode="replay")
+    assert first.steps == second.steps
+    assert first.steps[0].response.headers == {"content-type": "text/event-stream", "x-request-id": "r"}
+
+
+def test_a_synchronous_stream_without_a_with_block_lets_go_of_its_loop() -> None:
+    assert script().agent(add).stream_sync("go").finish().finish_reason == "stop"
+    for event in script().agent(add).stream_sync("go"):
+        assert event is not None

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import playhead as ph
 from chatwire import Script, message, tool_call
 from playhead import ConfigError, Context, MediaPart, StepLimit, StopRun, ToolEnd, ToolStart, tool
 
@@ -280,3 +281,105 @@ def test_events_of_tools_say_when_they_start_and_end() -> None:
     assert (end.result.text, end.played, end.lane) == ("z", False, "root/0.nap")
     assert end.duration_s is not None
     assert end.duration_s > 0
+
+
+def test_a_tool_that_is_cancelled_from_within_gives_an_error_result() -> None:
+    @ph.tool
+    async def odd() -> str:
+        inner = asyncio.ensure_future(asyncio.Event().wait())
+        inner.cancel()
+        await inner
+        return ""
+
+    @ph.tool
+    def odd_on_a_thread() -> str:
+        raise asyncio.CancelledError
+
+    script = Script((None, tool_call("odd"), tool_call("odd_on_a_thread")), ("done",))
+    result = script.agent(odd, odd_on_a_thread).run_sync("go")
+    assert [part.is_error for part in result.steps[0].results] == [True, True]
+    assert result.text == "done"
+
+
+def test_an_exception_that_cannot_say_itself_gives_an_error_result() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    @ph.tool
+    def broken() -> str:
+        raise Mute
+
+    (part,) = Script((None, tool_call("broken")), ("done",)).agent(broken).run_sync("go").steps[0].results
+    assert (part.text, part.is_error) == ("Error: Mute", True)
+
+
+def test_leaving_at_any_event_leaves_a_history_in_which_every_call_has_a_result() -> None:
+    async def leave_after(count: int) -> bool:
+        script = Script(("a", tool_call("add", {"a": 1, "b": 2}), tool_call("none", id="n")), ("done",))
+        seen = 0
+        async with script.agent(add).stream("go") as run:
+            async for _ in run:
+                seen += 1
+                if seen == count:
+                    break
+        opened = [call.id for message in run.so_far.messages for call in message.tool_calls]
+        ended = [part.call_id for m in run.so_far.messages for part in m.parts if isinstance(part, ph.ToolResultPart)]
+        assert opened == ended
+        return seen == count
+
+    count = 1
+    while asyncio.run(leave_after(count)):
+        count += 1
+    assert count > 15
+
+
+def test_cancelling_a_run_at_any_moment_is_silent_and_leaves_a_whole_history(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @ph.tool
+    async def nap() -> str:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return "ok"
+
+    async def cancel_after(turns: int) -> bool:
+        script = Script(("a b", tool_call("nap"), tool_call("nap", id="n")), ("done",))
+        run = script.agent(nap).stream("go")
+        task = asyncio.ensure_future(run.finish())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        await run.aclose()
+        opened = [call.id for message in run.so_far.messages for call in message.tool_calls]
+        ended = [part.call_id for m in run.so_far.messages for part in m.parts if isinstance(part, ph.ToolResultPart)]
+        assert opened == ended
+        return task.cancelled()
+
+    turns = 0
+    while asyncio.run(cancel_after(turns)):
+        turns += 1
+    assert turns > 5
+    assert not caplog.records
+
+
+def test_what_cancels_a_run_carries_the_run_so_far() -> None:
+    @ph.tool
+    async def forever() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async def main() -> ph.RunResult:
+        agent = Script(("a", tool_call("forever"))).agent(forever)
+        try:
+            async with asyncio.timeout(0.01):
+                await agent.run("go")
+        except TimeoutError as error:
+            assert isinstance(error.__cause__, asyncio.CancelledError)
+            return error.__cause__.run  # type: ignore[attr-defined,no-any-return]
+        raise AssertionError("the run was not cancelled")
+
+    so_far = asyncio.run(main())
+    assert [message.role for message in so_far.messages] == ["user", "assistant", "tool"]
+    assert so_far.tape is not None

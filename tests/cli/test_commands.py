@@ -390,3 +390,73 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out.strip() == f"playhead {ph.__version__}"
+
+
+def run_in(environment: dict[str, str], *argv: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "playhead", *argv]
+    return subprocess.run(command, capture_output=True, env={**os.environ, **environment}, check=False)
+
+
+def test_json_is_whole_in_a_pipe_of_any_encoding(tmp_path: Path) -> None:
+    with Script(("grüße 日本",)).agent().stream_sync("hi", tape=tmp_path / "t.jsonl") as run:
+        run.finish()
+    for encoding in ("utf-8", "ascii", "cp1252"):
+        done = run_in({"PYTHONIOENCODING": encoding}, "show", str(tmp_path / "t.jsonl"), "--json")
+        shown = json.loads(done.stdout.decode(encoding))
+        assert shown["interactions"][0]["response"]["text"] == "grüße日本"
+        assert run_in({"PYTHONIOENCODING": encoding}, "show", str(tmp_path / "t.jsonl")).returncode == 0
+
+
+def test_a_module_that_fails_or_exits_while_it_is_loaded_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    sources = {"exits": "raise SystemExit(0)", "fails": "1 / 0", "makes": "def agent():\n    raise ValueError('no')"}
+    for name, source in sources.items():
+        (tmp_path / f"{name}.py").write_text(source)
+        assert main(["run", f"{name}.py:agent", "hi"]) == 1
+        assert "cannot be" in capsys.readouterr().err
+
+
+def test_a_damaged_tape_is_a_sentence_and_no_traceback(
+    tmp_path: Path, tape: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tape.read_text()
+    for was, damaged in (
+        ('"status":200', '"status":"200"'),
+        ("http://script.test/v1/chat", "http://[bad"),
+        ('"times":[', '"times":[1,2,3,'),
+        ('"reason":""', '"reason":5'),
+    ):
+        assert was in text
+        (tmp_path / "damaged.jsonl").write_text(text.replace(was, damaged))
+        for command in (["show"], ["show", "--json"], ["replay", "--pace", "instant"]):
+            assert main([command[0], str(tmp_path / "damaged.jsonl"), *command[1:]]) in (0, 1)
+        assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_journal_that_a_kill_left_can_be_looked_at(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = tape.with_name("t.yaml.part")
+    journal.write_bytes(tape.read_bytes())
+    assert main(["show", str(journal)]) == 0
+    assert "2 interactions" in capsys.readouterr().out
+
+
+def test_an_empty_standard_input_is_wrong_usage(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import io
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    assert usage_error("run", f"{module}:agent") == 2
+    assert "standard input was empty" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
+def test_output_that_cannot_be_written_is_told(tape: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "playhead", "show", str(tape)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr

@@ -34,10 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.fail("interrupted")
         return 130
     except BrokenPipeError:
-        # Whoever read the output has seen enough. Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # Whoever read the output has seen enough.
         return 1
     except OSError as error:
+        _write_no_more()
         console.fail(f"the output cannot be written: {error.strerror}")
         return 1
     return int(code)
+
+
+def _write_no_more() -> None:
+    """Python would complain once more when it flushes the output at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
