@@ -83,7 +83,7 @@ class Run:
     def so_far(self) -> RunResult:
         """The run as far as it came. Every tool call in its messages has a result."""
         messages, steps = self._messages, self._steps
-        if messages and (calls := messages[-1].tool_calls):
+        if steps and (calls := messages[-1].tool_calls):
             # Between the answer and the results: every call that was opened gets an end.
             open_step = self._calls or StepCalls(calls, ("",) * len(calls), 0, (), "")
             results = open_step.all_results(_CUT)
@@ -118,7 +118,11 @@ class Run:
             await self._events.aclose()
 
     async def _go(self) -> AsyncGenerator[Event]:
-        playhead = self._playhead = self._open_playhead()
+        try:
+            playhead = self._playhead = self._open_playhead()
+        except PlayheadError as error:
+            self._leave(error)
+            raise
         try:
             async with aclosing(self._steps_of(playhead)) as events:
                 async for event in events:

@@ -89,9 +89,11 @@ class _File:
         self.path = path
         self.journal = path.with_name(f"{path.name}.part")
         self._seen = _identity(path)
+        self._whole: Tape | None = None
         if mode == "auto":
             # A recording that was interrupted is gone on with: what was paid for is not paid for twice.
-            mode = "replay" if self._seen and _is_whole(path) else "resume"
+            self._whole = _whole_tape(path) if self._seen else None
+            mode = "replay" if self._whole else "resume"
         self.mode = mode
         self._before: Tape | None = None
         self._from_journal = False
@@ -120,7 +122,7 @@ class _File:
 
     def _load(self) -> Tape:
         try:
-            return load_tape(self.path)
+            return self._whole or load_tape(self.path)
         except TapeNotFound as error:
             if self.journal.exists():
                 raise TapeNotFound(
@@ -219,14 +221,14 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
     return (found.st_ino, found.st_size, found.st_mtime_ns) if found.st_size else None
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether a tape holds something, and does not stop in the middle of an effect."""
+def _whole_tape(path: Path) -> Tape | None:
+    """The tape, if it holds something and does not stop in the middle of an effect."""
     if is_native(path):
         begun = _begun(path)
         if begun is None or not begun.endswith(b"\n"):
-            return False
-    effects = load_tape(path).effects
-    return bool(effects) and effects[-1].ended != "interrupted"
+            return None
+    tape = load_tape(path)
+    return tape if tape.effects and tape.effects[-1].ended != "interrupted" else None
 
 
 def _begun(path: Path) -> bytes | None:
