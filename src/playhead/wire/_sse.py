@@ -44,10 +44,9 @@ class SSEDecoder:
         return out
 
     @property
-    def pending(self) -> bytes:
-        """What came and has not become an event; its data, where there is some."""
-        tail = b"".join(self._tail)
-        return b"\n".join([*self._data, *([tail.removeprefix(b"data:")] if tail else [])])
+    def pending(self) -> bool:
+        """Whether bytes came that have not become an event."""
+        return bool(self._tail or self._data)
 
     def _plain(self, chunk: bytes) -> bool:
         """Whether this chunk is one whole event of one data line, as nearly all are, with nothing before it."""

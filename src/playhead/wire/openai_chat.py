@@ -93,8 +93,6 @@ class Decoder:
             if self._body is not None:
                 self._chunk(_object(bytes(self._body), "the answer"), "message")
                 self._require_finish("the answer has no choice that was finished")
-            elif self._sse.pending.strip() == b"[DONE]":  # The line end that belongs to it was saved.
-                self._require_finish("the stream ended with [DONE], but without a finish reason")
             # Without [DONE] the stream is over only if its last event says both why and how much.
             elif self._sse.pending or not self._last_was_whole:
                 raise self._missing()
