@@ -24,11 +24,6 @@ class Console:
         self._at_start = True
         self._status: Any = None
 
-    @property
-    def is_terminal(self) -> bool:
-        """Whether somebody looks on."""
-        return sys.stdout.isatty()
-
     def write(self, text: str, style: str = "") -> None:
         """Write text at once, with no line end of its own."""
         if not text:

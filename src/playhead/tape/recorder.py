@@ -52,11 +52,6 @@ class Recorder:
         self._clock = clock
         self._begin = clock() - _age(self._meta)
 
-    @property
-    def started(self) -> bool:
-        """Whether anything was recorded."""
-        return self._sink is not None
-
     def tape(self) -> Tape:
         """All that was recorded so far. What has not ended counts as interrupted."""
         effects = self._before + tuple(build() for build in self._under_way.values())
