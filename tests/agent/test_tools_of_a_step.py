@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -129,6 +132,40 @@ def test_a_tool_that_raises_stop_iteration_does_not_hang_the_run() -> None:
 
     script = Script((None, tool_call("odd")), ("done",))
     assert script.agent(odd).run_sync("go").steps[0].results[0].is_error
+
+
+def test_a_tool_on_a_thread_that_exits_gives_an_error_result_and_not_the_programs_end() -> None:
+    @ph.tool
+    def leave() -> str:
+        raise SystemExit(3)
+
+    (part,) = Script((None, tool_call("leave")), ("done",)).agent(leave).run_sync("go").steps[0].results
+    assert (part.text, part.is_error) == ("Error: RuntimeError: the tool raised SystemExit", True)
+
+
+def test_a_program_does_not_wait_for_a_tool_that_nobody_waits_for() -> None:
+    program = """
+import asyncio, threading
+import playhead as ph
+from chatwire import Script, tool_call
+
+@ph.tool
+def forever() -> str:
+    threading.Event().wait()
+    return ""
+
+async def main() -> None:
+    async with Script((None, tool_call("forever"))).agent(forever).stream("go") as run:
+        async for event in run:
+            if isinstance(event, ph.ToolStart):
+                break
+
+asyncio.run(main())
+print("ended")
+"""
+    here = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=here, capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr, done.returncode) == ("ended\n", "", 0)
 
 
 def test_an_unknown_tool_is_answered_with_the_names_there_are() -> None:

@@ -6,8 +6,9 @@ import asyncio
 import contextvars
 import hashlib
 import inspect
+import threading
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -66,7 +67,6 @@ class Toolbox:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            batch.close()
 
 
 class StepCalls:
@@ -138,8 +138,6 @@ class _Batch:
         self._step = step
         self._playhead = playhead
         self._slots = asyncio.Semaphore(toolbox.limit)
-        self._limit = toolbox.limit
-        self._threads: ThreadPoolExecutor | None = None
         self._begun = [
             ToolRun(lane=lane, call_id=call.id, name=call.name, arguments=call.arguments)
             for call, lane in zip(step.calls, step.lanes, strict=True)
@@ -158,10 +156,6 @@ class _Batch:
     def ended(self, task: asyncio.Task[None]) -> None:
         """A task is over, well or not."""
         self.events.put_nowait(task)
-
-    def close(self) -> None:
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
 
     def _effect(self, begun: ToolRun) -> str:
         tool = self._tools.get(begun.name)
@@ -196,20 +190,34 @@ class _Batch:
     async def _invoke(self, tool: AnyTool, arguments: dict[str, object], context: Context) -> object:
         if tool.is_async:
             return await tool.invoke(arguments, context)
-        if self._threads is None:
-            # The loop's own pool has few threads on a small machine, and calls of one step run at the same time.
-            self._threads = ThreadPoolExecutor(self._limit, "playhead-tool")
-        inside = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        value = await loop.run_in_executor(self._threads, lambda: inside.run(_call, tool, arguments, context))
+        value = await _on_a_thread(tool, arguments, context)
         return await value if inspect.isawaitable(value) else value
 
 
-def _call(tool: AnyTool, arguments: dict[str, object], context: Context) -> object:
-    try:
-        return tool.invoke(arguments, context)
-    except StopIteration as error:  # A future cannot carry this one, and whoever waits for it would wait forever.
-        raise RuntimeError("the tool raised StopIteration") from error
+def _on_a_thread(tool: AnyTool, arguments: dict[str, object], context: Context) -> asyncio.Future[object]:
+    """Call a tool on a thread of its own, with the context variables of this task.
+
+    The thread is a daemon: a program that ends does not wait for tools that nobody waits for any more. Pools do, and
+    have few threads on a small machine.
+    """
+    loop, inside = asyncio.get_running_loop(), contextvars.copy_context()
+    future: asyncio.Future[object] = loop.create_future()
+
+    def deliver(set_outcome: Callable[[Any], None], outcome: object) -> None:
+        with suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+            loop.call_soon_threadsafe(lambda: None if future.done() else set_outcome(outcome))
+
+    def run() -> None:
+        try:
+            deliver(future.set_result, inside.run(tool.invoke, arguments, context))
+        except (StopIteration, KeyboardInterrupt, SystemExit) as error:
+            # A future cannot carry the first, and the others are the program's, which this thread is not.
+            deliver(future.set_exception, RuntimeError(f"the tool raised {type(error).__name__}"))
+        except BaseException as error:
+            deliver(future.set_exception, error)
+
+    threading.Thread(target=run, name=f"playhead {context.lane}", daemon=True).start()
+    return future
 
 
 def _result(call: ToolCallPart, run: ToolRun) -> ToolResultPart:
