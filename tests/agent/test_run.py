@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -465,3 +467,31 @@ def test_a_synchronous_stream_without_a_with_block_lets_go_of_its_loop() -> None
     assert script().agent(add).stream_sync("go").finish().finish_reason == "stop"
     for event in script().agent(add).stream_sync("go"):
         assert event is not None
+
+
+def test_a_run_that_is_dropped_in_the_middle_is_closed_in_silence() -> None:
+    program = """
+import asyncio, gc
+from chatwire import Script, tool_call
+import playhead as ph
+
+@ph.tool
+async def forever() -> str:
+    await asyncio.Event().wait()
+    return ""
+
+async def main() -> None:
+    async for event in Script(("a b", tool_call("forever"))).agent(forever).stream("go"):
+        if isinstance(event, ph.ToolStart):
+            break
+    gc.collect()
+    await asyncio.sleep(0.01)
+    assert len(asyncio.all_tasks()) == 1
+
+asyncio.run(main())
+"""
+    here = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", program], cwd=here, capture_output=True, text=True
+    )
+    assert (done.stderr, done.returncode) == ("", 0)

@@ -20,7 +20,7 @@ from ..tape.playhead import Playhead
 from ..transport.auth import AuthTransport
 from .loop import opening
 from .result import RunResult
-from .run import Run
+from .run import Course, Run
 from .sync import SyncRun
 from .toolbox import Toolbox
 
@@ -169,7 +169,7 @@ class Agent:
             raise ConfigError(
                 "there is nothing to say: give a prompt, or messages that end with what is to be answered"
             )
-        return Run(
+        course = Course(
             self.model,
             self._toolbox,
             opening(prompt, self.system, messages),
@@ -178,6 +178,7 @@ class Agent:
             max_steps=self.max_steps,
             open_playhead=lambda: self._playhead(tape, mode),
         )
+        return Run(course)
 
     def _playhead(self, tape: TapeSource | None, mode: Mode | None) -> Playhead:
         transport = _Kept(self._transport) if self._transport is not None else _network(self.model.provider)

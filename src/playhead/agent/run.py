@@ -28,6 +28,59 @@ class Run:
         async with agent.stream("...") as run:
             async for event in run: ...
         print(run.result.text)
+    """
+
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        self._events: AsyncGenerator[Event] | None = None
+
+    @property
+    def result(self) -> RunResult:
+        """The finished result.
+
+        Raises:
+            RunError: the run has not ended; `so_far` has what there is.
+        """
+        if self._course.result is None:
+            raise RunError(
+                "the run has not ended, so that it has no result yet: iterate over it to its end, or await "
+                "run.finish(). `run.so_far` has what there is."
+            )
+        return self._course.result
+
+    @property
+    def so_far(self) -> RunResult:
+        """The run as far as it came. Every tool call in its messages has a result."""
+        return self._course.so_far
+
+    async def finish(self) -> RunResult:
+        """Go on to the end, whether or not anybody looks at the events."""
+        async for _ in self:
+            pass
+        return self.result
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        if self._events is None:
+            self._events = self._course.events()
+        return self._events
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop what is under way, and put the tape in its place."""
+        if self._events is not None:
+            await self._events.aclose()
+
+
+class Course:
+    """What a run does. It does not know the `Run` that it is seen through: that one can be dropped in the middle, and
+    what is under way is then closed from the outside in.
 
     Args:
         model: what is asked.
@@ -57,27 +110,12 @@ class Run:
         self._max_steps = max_steps
         self._open_playhead = open_playhead
         self._playhead: Playhead | None = None
-        self._events: AsyncGenerator[Event] | None = None
         self._messages = messages
         self._steps: list[Step] = []
         self._warnings: dict[str, None] = {}
         self._calls: StepCalls | None = None
         self._stopped: str | None = None
-        self._result: RunResult | None = None
-
-    @property
-    def result(self) -> RunResult:
-        """The finished result.
-
-        Raises:
-            RunError: the run has not ended; `so_far` has what there is.
-        """
-        if self._result is None:
-            raise RunError(
-                "the run has not ended, so that it has no result yet: iterate over it to its end, or await "
-                "run.finish(). `run.so_far` has what there is."
-            )
-        return self._result
+        self.result: RunResult | None = None
 
     @property
     def so_far(self) -> RunResult:
@@ -93,31 +131,8 @@ class Run:
         warnings = (*(playhead.warnings if playhead else ()), *self._warnings)
         return RunResult(messages, tuple(steps), tape, self._stopped, warnings)
 
-    async def finish(self) -> RunResult:
-        """Go on to the end, whether or not anybody looks at the events."""
-        async for _ in self:
-            pass
-        return self.result
-
-    def __aiter__(self) -> AsyncIterator[Event]:
-        if self._events is None:
-            self._events = self._go()
-        return self._events
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Stop what is under way, and put the tape in its place."""
-        if self._events is not None:
-            await self._events.aclose()
-
-    async def _go(self) -> AsyncGenerator[Event]:
+    async def events(self) -> AsyncGenerator[Event]:
+        """From the first event to the last; then `result` is there."""
         try:
             playhead = self._playhead = self._open_playhead()
         except PlayheadError as error:
@@ -141,7 +156,7 @@ class Run:
         except PlayheadError as error:
             self._leave(error)
             raise
-        self._result = self.so_far
+        self.result = self.so_far
 
     def _leave(self, error: BaseException) -> None:
         """What leaves a run carries the run so far."""
