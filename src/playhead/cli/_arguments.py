@@ -9,6 +9,7 @@ from typing import Any
 
 from .._version import __version__
 
+FORMATS = ("playhead", "go-vcr", "vcrpy", "vcrpy-json", "har")
 MODES = ("record", "replay", "auto", "resume", "off")
 
 
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     convert = _command(commands, "convert", "write a tape in another format, chosen by the file's ending")
     convert.add_argument("source", metavar="A")
     convert.add_argument("target", metavar="B")
+    convert.add_argument("--to", choices=FORMATS, help="the format; the file's ending where it is left out")
     convert.add_argument("--force", action="store_true", help="replace B where it exists")
 
     demo = _command(commands, "demo", "see an agent run, be recorded, and be replayed with the network closed")

@@ -20,12 +20,14 @@ from .show import many
 def run(args: argparse.Namespace, console: Console) -> int:
     """Write a tape in the format that the new file's ending says."""
     tape, target = load_tape(args.source), Path(args.target)
-    format = format_for(target)
+    format = format_for(target, tape_format=args.to)
+    if args.to not in (None, format.name):
+        args.parser.error(f"a file that ends in {target.suffix!r} is {format.name}'s, not {args.to}'s")
     if target.exists() and target.stat().st_size and not args.force:
         raise TapeError(f"{args.target!r} exists already. Replace it with --force, or choose another name.")
     left_out: set[str] = set()
     effects = tuple(_without_secrets(effect, left_out) for effect in tape.effects)
-    save_tape(replace(tape, effects=effects), target)
+    save_tape(replace(tape, effects=effects, format=format.name), target)
     for warning in tape.warnings:
         console.note(f"warning: {warning}")
     if left_out:

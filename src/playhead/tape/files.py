@@ -18,7 +18,7 @@ def load_tape(path: str | os.PathLike[str]) -> Tape:
         TapeFormatError: it is not a tape, empty, broken, or of an unknown version.
     """
     file = Path(path)
-    format = format_for(file)
+    format_for(file)  # An ending that says nothing is an error whether or not the file is there.
     try:
         data = file.read_bytes()
     except FileNotFoundError:
@@ -28,7 +28,7 @@ def load_tape(path: str | os.PathLike[str]) -> Tape:
         ) from None
     except OSError as error:
         raise TapeError(f"tape {str(file)!r} cannot be read: {error.strerror}") from error
-    return format.load(data, str(file))
+    return format_for(file, data=data).load(data, str(file))
 
 
 def save_tape(tape: Tape, path: str | os.PathLike[str]) -> None:
@@ -37,7 +37,7 @@ def save_tape(tape: Tape, path: str | os.PathLike[str]) -> None:
     Raises:
         TapeError: the file cannot be written, or the format cannot hold the tape.
     """
-    data = format_for(Path(path)).dump(tape)
+    data = format_for(Path(path), tape_format=tape.format).dump(tape)
     file = Path(os.path.realpath(path))  # What a link leads to is replaced, not the link.
     new = file.with_name(f"{file.name}.new")
     try:

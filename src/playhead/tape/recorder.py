@@ -43,6 +43,7 @@ class Recorder:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._before = tape.effects
+        self._format = tape.format
         self._numbers = tape.numbers or tuple(range(len(tape.effects)))
         self._next = max(self._numbers, default=-1) + 1
         self._meta = dict(tape.meta) or new_meta()
@@ -56,7 +57,9 @@ class Recorder:
         """All that was recorded so far. What has not ended counts as interrupted."""
         effects = self._before + tuple(build() for build in self._under_way.values())
         numbers = (*self._numbers, *self._under_way)
-        return Tape(effects, self._meta, numbers=() if numbers == tuple(range(len(numbers))) else numbers)
+        return Tape(
+            effects, self._meta, self._format, numbers=() if numbers == tuple(range(len(numbers))) else numbers
+        )
 
     def call(self, lane: str, request: Request) -> CallRecording:
         """A request is about to be sent."""

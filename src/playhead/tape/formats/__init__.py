@@ -1,4 +1,5 @@
-"""File formats of tapes, one file each, chosen by the file's ending."""
+"""File formats of tapes, one file each, chosen by the file's ending; between go-vcr's YAML and VCR.py's the content
+decides when a file is read, and the tape's own format when it is written."""
 
 from __future__ import annotations
 
@@ -8,29 +9,64 @@ from pathlib import Path
 from ...errors import TapeFormatError
 from ._format import Format
 
-_BY_ENDING = {".jsonl": "native", ".tape": "native", ".part": "native", ".yaml": "govcr", ".yml": "govcr"}
+_BY_ENDING = {
+    ".jsonl": "playhead",
+    ".tape": "playhead",
+    ".part": "playhead",
+    ".yaml": "go-vcr",
+    ".yml": "go-vcr",
+    ".json": "vcrpy-json",
+    ".har": "har",
+}
+_HOMES = {
+    "playhead": ("native", "FORMAT"),
+    "go-vcr": ("govcr", "FORMAT"),
+    "vcrpy": ("vcrpy", "FORMAT"),
+    "vcrpy-json": ("vcrpy", "JSON_FORMAT"),
+    "har": ("har", "FORMAT"),
+}
 
-__all__ = ["Format", "format_for", "is_native"]
+NAMES = tuple(_HOMES)
+"""The formats there are, by name."""
+
+__all__ = ["NAMES", "Format", "format_called", "format_for", "is_native"]
 
 
-def format_for(path: Path) -> Format:
-    """The format that the ending of `path` chooses.
+def format_called(name: str) -> Format:
+    """The format called `name`, one of `NAMES`."""
+    module, attribute = _HOMES[name]
+    format: Format = getattr(importlib.import_module(f".{module}", __name__), attribute)
+    return format
+
+
+def format_for(path: Path, *, data: bytes | None = None, tape_format: str | None = None) -> Format:
+    """The format of a file.
+
+    Args:
+        path: its ending chooses.
+        data: what is in it, where it is read: a YAML file may be a cassette of go-vcr or of VCR.py.
+        tape_format: that of the tape, where it is written: VCR.py's cassettes stay what they are.
 
     Raises:
         TapeFormatError: no format has this ending.
     """
-    ending = path.suffix.lower()
-    if ending not in _BY_ENDING:
-        known = ", ".join(_BY_ENDING)
+    name = _BY_ENDING.get(path.suffix.lower())
+    if name is None:
         raise TapeFormatError(
-            f"tape {str(path)!r}: the ending {ending!r} says no format. Use one of {known} "
+            f"tape {str(path)!r}: the ending {path.suffix!r} says no format. Use one of {', '.join(_BY_ENDING)} "
             "(.jsonl is Playhead's own, .yaml is go-vcr's)."
         )
-    module = importlib.import_module(f".{_BY_ENDING[ending]}", __name__)
-    format: Format = module.FORMAT
-    return format
+    if name == "go-vcr" and (tape_format == "vcrpy" or (data is not None and _is_vcrpy(data))):
+        name = "vcrpy"
+    return format_called(name)
 
 
 def is_native(path: Path) -> bool:
     """Whether `path` names a tape in Playhead's own format."""
-    return _BY_ENDING.get(path.suffix.lower()) == "native"
+    return _BY_ENDING.get(path.suffix.lower()) == "playhead"
+
+
+def _is_vcrpy(data: bytes) -> bool:
+    from .vcrpy import recognises
+
+    return recognises(data)
