@@ -23,16 +23,15 @@ there is something to say:
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from itertools import accumulate, pairwise
 from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 
 from ...errors import TapeFormatError
-from ...http import Headers, Request, header
+from ...http import Request, header
 from ..effects import Effect, Ended, Interaction, NoAnswer, Tape, ToolRun
+from . import _cassettes as cassettes
 from . import _yaml_text as yaml_text
 from ._format import Format
 from ._yaml_text import Body, Node
@@ -217,7 +216,7 @@ def _request(fields: Mapping[str, Node], extra: _Extra, what: str) -> Request:
     return Request(
         yaml_text.text(fields["method"], f"the method of {what}"),
         yaml_text.text(fields["url"], f"the url of {what}"),
-        _headers(fields, extra.request_headers, f"the request of {what}"),
+        cassettes.headers(fields, extra.request_headers, f"the request of {what}"),
         yaml_text.data(fields["body"], f"the request body of {what}") if "body" in fields else b"",
     )
 
@@ -226,7 +225,7 @@ def _answered(request: Request, fields: Mapping[str, Node], extra: _Extra, what:
     """The interaction of a request and its response."""
     status = _code(fields, what) if extra.answered else None
     body = yaml_text.data(fields["body"], f"the response body of {what}") if "body" in fields else b""
-    chunks, times = _cut(body, extra.chunks), extra.times
+    chunks, times = cassettes.cut(body, extra.chunks), extra.times
     if chunks is None:
         warn(f"{what}: the response's body was edited, and is taken for one piece")
         chunks, times = ((body,) if body else ()), None
@@ -236,7 +235,7 @@ def _answered(request: Request, fields: Mapping[str, Node], extra: _Extra, what:
         status=status,
         reason=_reason(status, _text(fields, "status")),
         http_version=_text(fields, "proto"),
-        headers=_headers(fields, extra.response_headers, f"the response of {what}"),
+        headers=cassettes.headers(fields, extra.response_headers, f"the response of {what}"),
         chunks=chunks,
         times=times,
         started_s=extra.started_s,
@@ -261,36 +260,6 @@ def _code(fields: Mapping[str, Node], what: str) -> int:
 
 def _text(fields: Mapping[str, Node], name: str) -> str:
     return yaml_text.text(fields[name], f"`{name}`") if name in fields else ""
-
-
-def _headers(fields: Mapping[str, Node], order: tuple[str, ...] | None, what: str) -> Headers:
-    """Names and values as they stand in the file, or in the `order` that was kept for them."""
-    node = fields.get("headers")
-    if node is None or yaml_text.is_null(node):
-        return ()
-    what = f"the headers of {what}"
-    pairs = tuple(
-        (name, yaml_text.text(value, what))
-        for name, values in yaml_text.entries(node, what).items()
-        for value in ([values] if values.id == "scalar" else yaml_text.items(values, what))
-    )
-    return pairs if order is None else _reordered(pairs, order)
-
-
-def _reordered(pairs: Headers, order: tuple[str, ...]) -> Headers:
-    if sorted(order) != sorted(name for name, _ in pairs):
-        return pairs  # somebody edited the headers
-    values = {name: deque(found) for name, found in _grouped(pairs).items()}
-    return tuple((name, values[name].popleft()) for name in order)
-
-
-def _cut(body: bytes, lengths: tuple[int, ...] | None) -> tuple[bytes, ...] | None:
-    """The body in pieces of these lengths; None where they do not fit."""
-    if lengths is None:
-        return (body,) if body else ()
-    if sum(lengths) != len(body):
-        return None
-    return tuple(body[start:end] for start, end in pairwise(accumulate(lengths, initial=0)))
 
 
 def _rest(fields: Mapping[str, Node], ours: frozenset[str], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -354,7 +323,9 @@ def dump(tape: Tape) -> bytes:
         TapeFormatError: the tape holds what is neither text nor plain data.
     """
     tools = [
-        _set_fields(effect) | {"at": at} for at, effect in enumerate(tape.effects) if isinstance(effect, ToolRun)
+        cassettes.set_fields(effect) | {"at": at}
+        for at, effect in enumerate(tape.effects)
+        if isinstance(effect, ToolRun)
     ]
     ours = ({"meta": tape.meta} if tape.meta else {}) | ({"tools": tools} if tools else {})
     cassette: dict[str, Any] = {
@@ -365,18 +336,12 @@ def dump(tape: Tape) -> bytes:
     return yaml_text.document(cassette)
 
 
-def _set_fields(struct: msgspec.Struct) -> dict[str, Any]:
-    """The fields that are not as they are by default."""
-    values = {field.name: (getattr(struct, field.name), field.default) for field in msgspec.structs.fields(struct)}
-    return {name: value for name, (value, default) in values.items() if value != default}
-
-
 def _record(number: int, call: Interaction) -> dict[str, Any]:
     record: dict[str, Any] = {"id": number, "request": _request_record(call)}
     if response := _response_record(call):
         record["response"] = response
     record |= {name: value for name, value in _foreign(call, "interaction").items() if name not in _INTERACTION_OURS}
-    if extra := msgspec.to_builtins(_set_fields(_extra(call))):
+    if extra := msgspec.to_builtins(cassettes.set_fields(_extra(call))):
         record["playhead"] = extra
     return record
 
@@ -385,7 +350,7 @@ def _request_record(call: Interaction) -> dict[str, Any]:
     request = call.request
     fields = _request_facts(request) | _foreign(call, "request")
     fields |= {"body": Body(request.body), "url": request.url, "method": request.method}
-    fields |= {"headers": _grouped(request.headers)} if request.headers else {}
+    fields |= {"headers": cassettes.grouped(request.headers)} if request.headers else {}
     return _ordered(fields, _REQUEST)
 
 
@@ -397,7 +362,7 @@ def _response_record(call: Interaction) -> dict[str, Any]:
     fields |= _foreign(call, "response")
     fields |= {"proto": call.http_version} if call.http_version else {}
     if call.status is not None or call.chunks or call.headers:
-        fields |= {"body": Body(call.body), "headers": _grouped(call.headers)}
+        fields |= {"body": Body(call.body), "headers": cassettes.grouped(call.headers)}
     fields |= {"code": call.status} if call.status is not None else {}
     return _ordered(fields, _RESPONSE)
 
@@ -418,8 +383,8 @@ def _extra(call: Interaction) -> _Extra:
     return _Extra(
         lane=call.lane,
         answered=call.status is not None,
-        request_headers=_lost_order(call.request.headers),
-        response_headers=_lost_order(call.headers),
+        request_headers=cassettes.lost_order(call.request.headers),
+        response_headers=cassettes.lost_order(call.headers),
         chunks=None if call.chunks == usual else tuple(map(len, call.chunks)),
         times=call.times,
         started_s=call.started_s,
@@ -430,22 +395,6 @@ def _extra(call: Interaction) -> _Extra:
         outcome=call.outcome,
         superseded=call.superseded,
     )
-
-
-def _lost_order(headers: Headers) -> tuple[str, ...] | None:
-    """The names in order, where a mapping of names to values would change it."""
-    groups = _grouped(headers)
-    if len(groups) == len(headers):
-        return None
-    kept = tuple((name, value) for name, values in groups.items() for value in values)
-    return None if kept == headers else tuple(name for name, _ in headers)
-
-
-def _grouped(headers: Headers) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name, value in headers:
-        groups.setdefault(name, []).append(value)
-    return groups
 
 
 # What follows from an interaction: written without being kept, and kept only where a cassette says otherwise

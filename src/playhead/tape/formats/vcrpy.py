@@ -26,12 +26,8 @@ import gzip
 import json
 import re
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from math import isfinite
-from types import SimpleNamespace
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
@@ -39,6 +35,8 @@ import msgspec
 from ...errors import TapeFormatError
 from ...http import Headers, Request
 from ..effects import Effect, Ended, Interaction, NoAnswer, Tape, ToolRun
+from . import _cassettes as cassettes
+from . import _json_text as json_text
 from . import _yaml_text as yaml_text
 from ._format import Format
 from ._yaml_text import Body, Node
@@ -188,7 +186,7 @@ def recognises(data: bytes) -> bool:
     if b"interactions" not in data or data.startswith(b'{"playhead":"tape"'):
         return False
     try:
-        root = _compose_json(data) if _is_json(data) else yaml_text.compose(_beginning(data))
+        root = json_text.compose(data) if _is_json(data) else yaml_text.compose(_beginning(data))
         fields = {} if root is None else yaml_text.entries(root, "the cassette")
         version = yaml_text.text(fields["version"], "`version`") if "version" in fields else str(VERSION)
         calls = yaml_text.items(fields["interactions"], "`interactions`") if "interactions" in fields else None
@@ -251,7 +249,7 @@ def _tape(data: bytes, serializer: _Serializer) -> Tape:
     ]
     ours = fields.get("playhead")
     head = _ours(ours, _Head)
-    rest = {name: _plain(node) for name, node in fields.items() if name not in _TOP_OURS}
+    rest = {name: json_text.plain(node) for name, node in fields.items() if name not in _TOP_OURS}
     meta = head.meta | ({_KEY: rest} if rest else {})
     placed = [*_unanswered(ours, warnings.append), *map(_unplaced, head.tools)]
     return Tape(_merged(calls, placed), meta, serializer.name, VERSION, tuple(warnings))
@@ -365,7 +363,7 @@ def _request(fields: _Fields, extra: _Extra, what: str, warn: _Warn) -> tuple[Re
     request = Request(
         yaml_text.text(fields["method"], f"the method of {what}"),
         yaml_text.text(fields["uri"], f"the uri of {what}"),
-        _headers(fields, extra.request_headers, f"the request of {what}"),
+        cassettes.headers(fields, extra.request_headers, f"the request of {what}"),
         body,
     )
     return request, held_as
@@ -409,9 +407,9 @@ def _answered(
     parsed = _parsed(fields)
     string = holder.get("string", fields.get("content"))
     body = parsed or (b"" if string is None else yaml_text.data(string, f"the response body of {what}"))
-    headers = _headers(fields, extra.response_headers, f"the response of {what}")
+    headers = cassettes.headers(fields, extra.response_headers, f"the response of {what}")
     decoded = _decoded(headers, body)
-    chunks, times = _cut(body if decoded is None else decoded, extra.chunks), extra.times
+    chunks, times = cassettes.cut(body if decoded is None else decoded, extra.chunks), extra.times
     if chunks is None:
         warn(f"{what}: the response's body was edited, and is taken for one piece")
     if times is not None and len(times) != len(chunks or ()):
@@ -463,27 +461,6 @@ def _text(fields: _Fields, name: str) -> str:
     return yaml_text.text(fields[name], f"`{name}`") if name in fields else ""
 
 
-def _headers(fields: _Fields, order: tuple[str, ...] | None, what: str) -> Headers:
-    """Names and values as they stand in the file, or in the `order` that was kept for them."""
-    node = fields.get("headers")
-    if node is None or yaml_text.is_null(node):
-        return ()
-    what = f"the headers of {what}"
-    pairs = tuple(
-        (name, yaml_text.text(value, what))
-        for name, values in yaml_text.entries(node, what).items()
-        for value in ([values] if values.id == "scalar" else yaml_text.items(values, what))
-    )
-    return pairs if order is None else _reordered(pairs, order)
-
-
-def _reordered(pairs: Headers, order: tuple[str, ...]) -> Headers:
-    if sorted(order) != sorted(name for name, _ in pairs):
-        return pairs  # somebody edited the headers
-    values = {name: deque(found) for name, found in _grouped(pairs).items()}
-    return tuple((name, values[name].popleft()) for name in order)
-
-
 def _restored(headers: Headers, dropped: Iterable[tuple[int, str, str]]) -> Headers:
     pairs = list(headers)
     for at, name, value in dropped:
@@ -491,18 +468,9 @@ def _restored(headers: Headers, dropped: Iterable[tuple[int, str, str]]) -> Head
     return tuple(pairs)
 
 
-def _cut(body: bytes, lengths: tuple[int, ...] | None) -> tuple[bytes, ...] | None:
-    """The body in pieces of these lengths; None where they do not fit."""
-    if lengths is None:
-        return (body,) if body else ()
-    if sum(lengths) != len(body):
-        return None
-    return tuple(body[start:end] for start, end in pairwise(accumulate(lengths, initial=0)))
-
-
 def _rest(fields: _Fields, part: str) -> dict[str, Any]:
     """The fields of a mapping that have no place in an interaction."""
-    return {name: _plain(node) for name, node in fields.items() if name not in _OURS[part]}
+    return {name: json_text.plain(node) for name, node in fields.items() if name not in _OURS[part]}
 
 
 def _ours(node: Node | None, kind: type[_T]) -> _T:
@@ -510,7 +478,7 @@ def _ours(node: Node | None, kind: type[_T]) -> _T:
     if node is None or yaml_text.is_null(node):
         return kind()
     try:
-        return msgspec.convert(_plain(node), kind)
+        return msgspec.convert(json_text.plain(node), kind)
     except msgspec.ValidationError as error:
         raise TapeFormatError(
             f"has a key `playhead` (line {yaml_text.line(node)}) that cannot be read: {error}. "
@@ -560,8 +528,7 @@ _DECODERS: dict[str, Callable[[bytes], bytes]] = {
 
 # Bodies that stand in a cassette as the data that they are the JSON of
 
-_INTEGER = re.compile("-?(?:0|[1-9][0-9]*)")
-_FLOAT = re.compile(rf"{_INTEGER.pattern}\.[0-9]+(?:[eE][-+][0-9]+)?")
+_FLOAT = re.compile(rf"{json_text.INTEGER.pattern}\.[0-9]+(?:[eE][-+][0-9]+)?")
 _BOOLEANS = {
     spelling: value
     for words, value in (("true yes on", b"true"), ("false no off", b"false"))
@@ -569,10 +536,6 @@ _BOOLEANS = {
     for spelling in (word, word.title(), word.upper())
 }
 """What YAML 1.1, PyYAML's, takes for numbers and truth, as far as JSON has them. `1e5` is text there."""
-
-_UNTAGGED = "?"
-_BARE = "json"
-"""The tags of a scalar that YAML would guess the type of, and of one of JSON's that is no string."""
 
 
 def _parsed(fields: _Fields) -> bytes | None:
@@ -591,9 +554,9 @@ def _compact(node: Node) -> bytes:
     if yaml_text.is_null(node):
         return b"null"
     text = yaml_text.text(node, "a body")
-    if node.style or node.tag not in (_UNTAGGED, _BARE):
+    if node.style or node.tag not in (json_text.UNTAGGED, json_text.BARE):
         return msgspec.json.encode(text)
-    if node.tag == _BARE or _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
+    if node.tag == json_text.BARE or json_text.INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
         return text.encode()
     return _BOOLEANS.get(text) or msgspec.json.encode(text)
 
@@ -639,7 +602,7 @@ def _dump(tape: Tape, serializer: _Serializer) -> bytes:
     unanswered: list[dict[str, Any]] = []
     for at, effect in enumerate(tape.effects):
         if isinstance(effect, ToolRun):
-            tools.append(_set_fields(effect) | {"at": at})
+            tools.append(cassettes.set_fields(effect) | {"at": at})
         elif effect.status is None:
             unanswered.append(_record(effect, serializer, at))
         else:
@@ -666,17 +629,6 @@ def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _set_fields(struct: msgspec.Struct) -> dict[str, Any]:
-    """The fields that are not as they are by default."""
-    fields = msgspec.structs.fields(struct)
-    values = ((field.name, getattr(struct, field.name), _default(field)) for field in fields)
-    return {name: value for name, value, default in values if value != default}
-
-
-def _default(field: Any) -> Any:
-    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-
-
 def _record(call: Interaction, serializer: _Serializer, at: int | None) -> dict[str, Any]:
     wanted = _wanted(call)
     request_as, request_data = _held(call.request.body, wanted.request_as, serializer)
@@ -689,7 +641,7 @@ def _record(call: Interaction, serializer: _Serializer, at: int | None) -> dict[
     if at is None or call.reason or call.headers or call.chunks or beside:
         record["response"] = _response_record(call, headers, kept, response_data)
     record |= kept.interaction
-    if extra := _set_fields(_extra(call, headers, dropped, _other(call, kept), at)):
+    if extra := cassettes.set_fields(_extra(call, headers, dropped, _other(call, kept), at)):
         record["playhead"] = extra
     return record
 
@@ -709,7 +661,7 @@ def _wanted(call: Interaction) -> _Kept:
 def _other(call: Interaction, kept: _Kept) -> dict[str, Any]:
     """What is in `foreign` and will not be seen from the cassette's own fields."""
     own = call.foreign.get(_KEY)
-    seen = _set_fields(kept)
+    seen = cassettes.set_fields(kept)
     return {name: value for name, value in call.foreign.items() if name != _KEY or not seen or seen != own}
 
 
@@ -728,14 +680,14 @@ def _held(body: bytes, held_as: str | None, serializer: _Serializer) -> tuple[An
 def _request_record(request: Request, kept: _Kept, data: Any) -> dict[str, Any]:
     key = "parsed_body" if kept.request_as == "parsed_body" else "body"
     body = None if kept.request_as is None and not request.body else data
-    fields = {key: body, "headers": _grouped(request.headers), "method": request.method, "uri": request.url}
+    fields = {key: body, "headers": cassettes.grouped(request.headers), "method": request.method, "uri": request.url}
     return fields | kept.request
 
 
 def _response_record(call: Interaction, headers: Headers, kept: _Kept, data: Any) -> dict[str, Any]:
     body = {"parsed_body": data} if kept.response_as else {"body": {"string": data, **kept.response_body}}
     status = {"code": call.status, "message": call.reason}
-    return {**body, "headers": _grouped(headers), "status": status | kept.status} | kept.response
+    return {**body, "headers": cassettes.grouped(headers), "status": status | kept.status} | kept.response
 
 
 def _is_as_is(call: Interaction) -> bool:
@@ -767,8 +719,8 @@ def _extra(
     body = call.body
     return _Extra(
         at=at,
-        request_headers=_lost_order(call.request.headers),
-        response_headers=_lost_order(headers),
+        request_headers=cassettes.lost_order(call.request.headers),
+        response_headers=cassettes.lost_order(headers),
         dropped=dropped,
         chunks=None if call.chunks == ((body,) if body else ()) else tuple(map(len, call.chunks)),
         foreign=foreign,
@@ -776,169 +728,8 @@ def _extra(
     )
 
 
-def _lost_order(headers: Headers) -> tuple[str, ...] | None:
-    """The names in order, where a mapping of names to values would change it."""
-    kept = tuple((name, value) for name, values in _grouped(headers).items() for value in values)
-    return None if kept == headers else tuple(name for name, _ in headers)
-
-
-def _grouped(headers: Headers) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name, value in headers:
-        groups.setdefault(name, []).append(value)
-    return groups
-
-
-# JSON, read into the same tree as YAML
-
-_DEPTH = 100
-
-
-class _Lexeme(str):
-    """A number as it is written."""
-
-    __slots__ = ()
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """An object, with names that may repeat."""
-
-
-class _JsonNode:
-    """A node of JSON's, as the tree of YAML has them."""
-
-    start_mark: Any = SimpleNamespace(line=-1)
-
-    def __init__(self, id: str, value: Any, tag: str, style: Any = None) -> None:
-        self.id = id
-        self.tag = tag
-        self.value = value
-        self.style = style
-
-
-def _compose_json(data: bytes) -> Node:
-    try:
-        value: Any = json.loads(
-            data.decode("utf-8-sig"),
-            object_pairs_hook=_Pairs,
-            parse_int=_Lexeme,
-            parse_float=_Lexeme,
-            parse_constant=_no_constant,
-        )
-    except json.JSONDecodeError as error:
-        rest = error.doc[error.pos :].rstrip()
-        torn = len(rest) < len(r"\u12cd") or error.msg.startswith("Unterminated")
-        says = "is torn, or not JSON: it breaks off in" if torn else "is not JSON:"
-        raise TapeFormatError(
-            f"{says} line {error.lineno} ({error.msg}). Restore the file, or record it again."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise TapeFormatError(
-            f"is not JSON: it holds bytes that are not text ({error.reason}). Is it another kind of file?"
-        ) from error
-    except RecursionError:
-        raise _too_deep() from None
-    return _json_node(value, 1)
-
-
-def _json_node(value: Any, depth: int) -> Node:
-    if depth > _DEPTH:
-        raise _too_deep()
-    match value:
-        case _Lexeme():
-            return _JsonNode("scalar", str(value), _BARE)
-        case str():
-            return _JsonNode("scalar", _whole(value), _UNTAGGED, '"')
-        case _Pairs():
-            pairs = [(_json_node(name, depth), _json_node(inner, depth + 1)) for name, inner in value]
-            return _JsonNode("mapping", pairs, _UNTAGGED)
-        case list():
-            items = cast("list[Any]", value)
-            return _JsonNode("sequence", [_json_node(item, depth + 1) for item in items], _UNTAGGED)
-        case None:
-            return _JsonNode("scalar", "null", _UNTAGGED)
-        case _:
-            return _JsonNode("scalar", "true" if value else "false", _BARE)
-
-
-def _no_constant(name: str) -> Any:
-    raise TapeFormatError(f"is not JSON: {name} is no number there. Is it another kind of file?")
-
-
-def _too_deep() -> TapeFormatError:
-    return TapeFormatError(f"nests deeper than {_DEPTH} levels: it is not a VCR.py cassette.")
-
-
-def _whole(text: str) -> str:
-    """The text, once it is sure that it is one."""
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise TapeFormatError(f"holds the half of a surrogate pair in {text[:60]!r}: it is no text.")
-    return text
-
-
-def _plain(node: Node) -> Any:
-    """A node as data that JSON can hold."""
-    if not isinstance(node, _JsonNode):
-        return yaml_text.plain(node)
-    if node.id == "mapping":
-        return {name: _plain(value) for name, value in yaml_text.entries(node, "a mapping").items()}
-    if node.id == "sequence":
-        return [_plain(item) for item in node.value]
-    if yaml_text.is_null(node):
-        return None
-    return _bare(node.value) if node.tag == _BARE else node.value
-
-
-def _bare(text: str) -> Any:
-    """What is no string in JSON. Numbers that others could not read are text, and so unchanged."""
-    if _INTEGER.fullmatch(text):
-        return int(text) if len(text.lstrip("-")) < 20 else text
-    value = json.loads(text)
-    return value if isfinite(value) else text
-
-
-def _json_document(fields: dict[str, Any]) -> bytes:
-    return json.dumps(_jsonable(fields, 1), indent=4).encode() + b"\n"
-
-
-def _jsonable(value: Any, depth: int) -> Any:
-    """Plain data with bodies as text, in which nothing is that would not read back the same."""
-    if depth > _DEPTH - 1:
-        raise TapeFormatError(f"a VCR.py cassette cannot hold data that nests deeper than {_DEPTH} levels.")
-    match value:
-        case Body():
-            return _body_text(value.value)
-        case str():
-            try:
-                return _whole(value)
-            except TapeFormatError as error:
-                raise TapeFormatError(f"a VCR.py cassette cannot hold what {error}") from None
-        case dict():
-            pairs = cast("dict[Any, Any]", value).items()
-            return {_jsonable(str(name), depth): _jsonable(inner, depth + 1) for name, inner in pairs}
-        case list() | tuple():
-            return [_jsonable(item, depth + 1) for item in cast("list[Any]", value)]
-        case None | bool():
-            return value
-        case int() if -(10**19) < value < 10**19:
-            return value
-        case float() if isfinite(value):
-            return value
-        case _:
-            raise TapeFormatError(f"a VCR.py cassette cannot hold the {type(value).__name__}: it is not plain data.")
-
-
-def _body_text(body: bytes) -> str:
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise TapeFormatError(
-            "a VCR.py cassette in JSON cannot hold a body that is not text, as VCR.py itself cannot: write YAML."
-        ) from error
-
-
 _YAML = _Serializer("vcrpy", yaml_text.compose, yaml_text.document)
-_JSON = _Serializer("vcrpy-json", _compose_json, _json_document)
+_JSON = _Serializer("vcrpy-json", json_text.compose, json_text.document)
 
 FORMAT = Format(_YAML.name, (), load, dump)
 JSON_FORMAT = Format(_JSON.name, (), load_json, dump_json)
