@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from ...errors import TapeFormatError
 from ...http import Headers
 from . import _yaml_text as yaml_text
 from ._yaml_text import Node
+
+T = TypeVar("T")
+
+
+def ours(node: Node | None, kind: type[T], plain: Callable[[Node], Any]) -> T:
+    """What stands under a key `playhead`.
+
+    Args:
+        node: where it stands.
+        kind: what it should be.
+        plain: gives a node as plain data.
+    """
+    if node is None or yaml_text.is_null(node):
+        return kind()
+    try:
+        return msgspec.convert(plain(node), kind)
+    except msgspec.ValidationError as error:
+        raise TapeFormatError(
+            f"has a key `playhead` (line {yaml_text.line(node)}) that cannot be read: {error}. "
+            "Delete the key to read the rest."
+        ) from error
 
 
 def headers(fields: Mapping[str, Node], order: tuple[str, ...] | None, what: str) -> Headers:

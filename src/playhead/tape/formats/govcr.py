@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 
@@ -92,7 +92,6 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[_PlacedTool, ...] = ()
 
 
-_T = TypeVar("_T")
 _Warn = Callable[[str], None]
 
 
@@ -129,7 +128,7 @@ def _tape(data: bytes) -> Tape:
         _interaction(node, number, warnings.append)
         for number, node in enumerate(yaml_text.items(fields["interactions"], "`interactions`"))
     ]
-    head = _ours(fields.get("playhead"), _Head)
+    head = cassettes.ours(fields.get("playhead"), _Head, yaml_text.plain)
     effects = _merged(calls, head.tools)
     return Tape(effects, head.meta, format=FORMAT.name, version=version, warnings=tuple(warnings))
 
@@ -185,7 +184,7 @@ def _is_vcrpy(interactions: Node) -> bool:
 def _interaction(node: Node, number: int, warn: _Warn) -> Interaction:
     what = f"interaction {number}"
     fields = yaml_text.entries(node, what)
-    extra = _ours(fields.get("playhead"), _Extra)
+    extra = cassettes.ours(fields.get("playhead"), _Extra, yaml_text.plain)
 
     def part(name: str) -> dict[str, Node]:
         if name in fields and not yaml_text.is_null(fields[name]):
@@ -285,19 +284,6 @@ def _oddities(call: Interaction) -> Iterable[str]:
         yield f"the status {status!r} is not that of the code {call.status}"
     if "duration" in response and call.head_s is None:
         yield f"the duration {response['duration']!r} is not one of Go's, such as 1m2.5s"
-
-
-def _ours(node: Node | None, kind: type[_T]) -> _T:
-    """What stands under a key `playhead`."""
-    if node is None or yaml_text.is_null(node):
-        return kind()
-    try:
-        return msgspec.convert(yaml_text.plain(node), kind)
-    except msgspec.ValidationError as error:
-        raise TapeFormatError(
-            f"has a key `playhead` (line {yaml_text.line(node)}) that cannot be read: {error}. "
-            "Delete the key to read the rest."
-        ) from error
 
 
 def _merged(calls: Iterable[Interaction], tools: Iterable[_PlacedTool]) -> tuple[Effect, ...]:

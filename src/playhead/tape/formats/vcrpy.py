@@ -28,7 +28,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
@@ -155,7 +155,6 @@ class _Serializer:
     document: Callable[[dict[str, Any]], bytes]
 
 
-_T = TypeVar("_T")
 _Warn = Callable[[str], None]
 _Fields = Mapping[str, Node]
 
@@ -248,7 +247,7 @@ def _tape(data: bytes, serializer: _Serializer) -> Tape:
         for number, node in enumerate(yaml_text.items(fields["interactions"], "`interactions`"))
     ]
     ours = fields.get("playhead")
-    head = _ours(ours, _Head)
+    head = cassettes.ours(ours, _Head, json_text.plain)
     rest = {name: json_text.plain(node) for name, node in fields.items() if name not in _TOP_OURS}
     meta = head.meta | ({_KEY: rest} if rest else {})
     placed = [*_unanswered(ours, warnings.append), *map(_unplaced, head.tools)]
@@ -308,7 +307,7 @@ def _unanswered(ours: Node | None, warn: _Warn) -> list[tuple[int, Effect]]:
     found: list[tuple[int, Effect]] = []
     for number, call in enumerate(yaml_text.items(node, "`unanswered`") if node else ()):
         what = f"unanswered interaction {number}"
-        at = _ours(_members(call).get("playhead"), _Extra).at
+        at = cassettes.ours(_members(call).get("playhead"), _Extra, json_text.plain).at
         if at is None:
             raise TapeFormatError(f"has no place `at` under `playhead` in {what} (line {yaml_text.line(call)}).")
         found.append((at, _interaction(call, what, warn)))
@@ -329,7 +328,7 @@ def _merged(calls: Iterable[Interaction], placed: Iterable[tuple[int, Effect]]) 
 
 def _interaction(node: Node, what: str, warn: _Warn) -> Interaction:
     fields = yaml_text.entries(node, what)
-    extra = _ours(fields.get("playhead"), _Extra)
+    extra = cassettes.ours(fields.get("playhead"), _Extra, json_text.plain)
     parts = {"interaction": fields, "request": _part(fields, "request", node, what)}
     if extra.at is None or "response" in fields:
         parts["response"] = _part(fields, "response", node, what)
@@ -471,19 +470,6 @@ def _restored(headers: Headers, dropped: Iterable[tuple[int, str, str]]) -> Head
 def _rest(fields: _Fields, part: str) -> dict[str, Any]:
     """The fields of a mapping that have no place in an interaction."""
     return {name: json_text.plain(node) for name, node in fields.items() if name not in _OURS[part]}
-
-
-def _ours(node: Node | None, kind: type[_T]) -> _T:
-    """What stands under a key `playhead`."""
-    if node is None or yaml_text.is_null(node):
-        return kind()
-    try:
-        return msgspec.convert(json_text.plain(node), kind)
-    except msgspec.ValidationError as error:
-        raise TapeFormatError(
-            f"has a key `playhead` (line {yaml_text.line(node)}) that cannot be read: {error}. "
-            "Delete the key to read the rest."
-        ) from error
 
 
 # Content encodings
