@@ -62,6 +62,29 @@ class Response:
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._stream
 
+    def with_stream(
+        self,
+        stream: AsyncIterator[bytes],
+        *,
+        close: Callable[[], Awaitable[None]] | None = None,
+        settle: Callable[[Outcome], None] | None = None,
+    ) -> Response:
+        """This response with its body seen through `stream`: what a transport around a transport returns.
+
+        Args:
+            close: instead of this response's `aclose`, which it should call.
+            settle: instead of this response's `settle`.
+        """
+        return Response(
+            self.status,
+            self.headers,
+            stream,
+            close=close or self.aclose,
+            settle=settle or self.settle,
+            reason=self.reason,
+            http_version=self.http_version,
+        )
+
     async def read(self) -> bytes:
         """The rest of the body."""
         return b"".join([chunk async for chunk in self._stream])

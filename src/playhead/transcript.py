@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -13,7 +14,7 @@ from .errors import DecodeError, PlayheadError, ProviderError, TruncatedStream
 from .events import MessageEnd, MessageEvent, PartDelta, PartEnd
 from .messages import Message, ModelResponse, ReasoningPart, TextPart, ToolCallPart, Usage, add_known
 from .providers import provider_for_url
-from .tape.effects import Interaction, Tape, ToolRun
+from .tape.effects import INTERRUPTED, Interaction, Tape, ToolRun
 from .wire import RequestSummary, WireFormat, wire_for_path
 
 
@@ -61,9 +62,15 @@ def hear(call: Interaction) -> Heard:
     return Heard(wire, name, asked, tuple(events), _response(events), error)
 
 
-def summary(tape: Tape) -> dict[str, Any]:
-    """The tape as plain data: what `playhead show --json` prints. See `docs/show-json.md`."""
-    calls = [_summary_of_call(n, call) for n, call in enumerate(tape.interactions)]
+def summary(tape: Tape, heard: Sequence[Heard] | None = None) -> dict[str, Any]:
+    """The tape as plain data: what `playhead show --json` prints. See `docs/show-json.md`.
+
+    Args:
+        heard: its interactions, where they are decoded already.
+    """
+    interactions = tape.interactions
+    decoded = map(hear, interactions) if heard is None else heard
+    calls = [_summary_of_call(n, *both) for n, both in enumerate(zip(interactions, decoded, strict=True))]
     answered = [call["response"] for call in calls if call["response"]["error"] is None]
     return {
         "format": tape.format,
@@ -123,8 +130,7 @@ def _summary_of_unknown(call: Interaction) -> RequestSummary:
     return RequestSummary(model if isinstance(model, str) else None, stream if isinstance(stream, bool) else None)
 
 
-def _summary_of_call(n: int, call: Interaction) -> dict[str, Any]:
-    heard = hear(call)
+def _summary_of_call(n: int, call: Interaction, heard: Heard) -> dict[str, Any]:
     response, usage = heard.response, heard.response.usage
     known = heard.wire is not None
     return {
@@ -197,10 +203,7 @@ def _error(call: Interaction, heard: Heard) -> dict[str, Any] | None:
     if isinstance(error, ProviderError):
         return {"kind": "provider", "message": error.message, "code": error.code, "status": error.status}
     if call.ended != "complete":
-        recorded = call.error or {
-            "kind": "interrupted",
-            "message": "the recording stops in the middle of this response",
-        }
+        recorded = call.error or {"kind": "interrupted", "message": INTERRUPTED}
         return {"kind": recorded["kind"], "message": recorded["message"], "code": None, "status": call.status}
     if error is not None:
         kind = "truncated" if isinstance(error, TruncatedStream) else "format"

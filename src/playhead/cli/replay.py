@@ -6,7 +6,7 @@ import argparse
 import time
 
 from ..messages import ToolResultPart
-from ..tape.effects import Interaction, ToolRun
+from ..tape.effects import INTERRUPTED, Interaction, ToolRun
 from ..tape.files import load_tape
 from ..transcript import Heard, hear, summary
 from ._console import Console
@@ -21,11 +21,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.note(f"tape {args.tape!r} holds no effects")
     if args.pace is not None and not any(call.times for call in tape.interactions):
         console.note("(this tape does not say when its pieces arrived: it is played at once)")
-    player = _Playing(console, args.pace)
+    heard = [hear(call) for call in tape.interactions]
+    player, calls = _Playing(console, args.pace), iter(heard)
     with console.progress():
         for effect in tape.effects:
-            player.tool(effect) if isinstance(effect, ToolRun) else player.call(effect)
-    totals = summary(tape)["totals"]
+            player.tool(effect) if isinstance(effect, ToolRun) else player.call(effect, next(calls))
+    totals = summary(tape, heard)["totals"]
     console.line(account(totals["interactions"], total_usage(totals), totals["cost"]), "dim")
     return 0
 
@@ -43,8 +44,7 @@ class _Playing:
         self._speed = speed
         self._prompt: str | None = None
 
-    def call(self, call: Interaction) -> None:
-        heard = hear(call)
+    def call(self, call: Interaction, heard: Heard) -> None:
         if heard.asked.prompt and heard.asked.prompt != self._prompt:
             self._prompt = heard.asked.prompt
             self._console.line(f"> {self._prompt}", "bold")
@@ -53,7 +53,7 @@ class _Playing:
         if heard.wire is None:
             self._console.line(heard.response.text)
         if call.ended != "complete":
-            why = call.error["message"] if call.error else "the recording stops in the middle of this response"
+            why = call.error["message"] if call.error else INTERRUPTED
             self._console.line(f"! {why}", "red")
         elif heard.error is not None:
             self._console.line(f"! {heard.error}", "red")

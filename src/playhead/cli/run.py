@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 async def _run(agent: Agent, prompt: str, args: argparse.Namespace, console: Console, started: float) -> int:
-    renderer = Renderer(console)
+    renderer, answers = Renderer(console), 0
     with console.progress():
         async with agent.stream(prompt, tape=args.tape, mode=args.mode) as run:
             console.waiting("waiting for the model")
@@ -37,7 +37,8 @@ async def _run(agent: Agent, prompt: str, args: argparse.Namespace, console: Con
                 async for event in run:
                     renderer.show(event)
                     if isinstance(event, MessageEnd):
-                        _tell_demo(event, console, first=len(run.so_far.steps) == 1)
+                        answers += 1
+                        _tell_demo(event, console, first=answers == 1)
             except PlayheadError:
                 so_far = run.so_far
                 if so_far.steps:

@@ -19,7 +19,8 @@ from ._render import Renderer, account, duration, money
 def run(args: argparse.Namespace, console: Console) -> int:
     """Show what is on a tape, for people or for scripts."""
     tape = load_tape(args.tape)
-    shown = summary(tape)
+    heard = [hear(call) for call in tape.interactions]
+    shown = summary(tape, heard)
     for warning in tape.warnings:
         console.note(f"warning: {warning}")
     if args.json:
@@ -36,10 +37,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.line()
         head = ("n", "lane", "request", "model", "status", "chunks", "time", "in", "out", "cost")
         console.table(head, map(_row, calls))
-    renderer, waiting = Renderer(console), iter(calls)
+    renderer, conversation = Renderer(console), zip(calls, heard, strict=True)
     for effect in tape.effects:
         if isinstance(effect, Interaction):
-            _conversation(next(waiting), hear(effect).asked.prompt, console, renderer)
+            call, decoded = next(conversation)
+            _conversation(call, decoded.asked.prompt, console, renderer)
         elif effect.ended == "complete":
             result = ToolResultPart(effect.call_id, effect.name, effect.result, effect.is_error)
             renderer.result(result, effect.duration_s, played=False)

@@ -22,6 +22,10 @@ NoAnswer: TypeAlias = Literal["truncated", "refused", "broken"]
 """Why a body that came was no whole answer."""
 
 
+INTERRUPTED = "the recording stops in the middle of this response"
+"""What is said of a response without its end, where the recording says nothing else."""
+
+
 class Interaction(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP effect: the request, the response, and when each piece of it arrived.
 

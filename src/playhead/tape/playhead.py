@@ -166,15 +166,7 @@ async def _recorded(inner: Transport, request: Request, call: CallRecording) -> 
         call.end("interrupted")  # Unless it has ended: of several ends the first counts.
         await response.aclose()
 
-    return Response(
-        response.status,
-        response.headers,
-        _recorded_pieces(response, call),
-        close=close,
-        settle=call.settle,
-        reason=response.reason,
-        http_version=response.http_version,
-    )
+    return response.with_stream(_recorded_pieces(response, call), close=close, settle=call.settle)
 
 
 async def _recorded_pieces(response: Response, call: CallRecording) -> AsyncIterator[bytes]:

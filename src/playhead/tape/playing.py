@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from ..errors import TransportError
 from ..http import Response
-from .effects import Interaction
+from .effects import INTERRUPTED, Interaction
 
 
 async def play(interaction: Interaction, speed: float | None = None) -> Response:
@@ -48,5 +48,5 @@ async def _pieces(interaction: Interaction, speed: float | None) -> AsyncIterato
 
 def _recorded_error(interaction: Interaction) -> TransportError:
     error = interaction.error or {}
-    message = error.get("message", "the recording stops in the middle of this response")
+    message = error.get("message", INTERRUPTED)
     return TransportError(message, kind=error.get("kind", "disconnect"))

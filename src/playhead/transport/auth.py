@@ -37,15 +37,7 @@ class AuthTransport:
         response = await self._inner.send(request)
         if len(key) < _SHORTEST:
             return response
-        return Response(
-            response.status,
-            response.headers,
-            _without(aiter(response), key.encode()),
-            close=response.aclose,
-            settle=response.settle,
-            reason=response.reason,
-            http_version=response.http_version,
-        )
+        return response.with_stream(_without(aiter(response), key.encode()))
 
     async def aclose(self) -> None:
         """Let go of the inner transport."""
