@@ -40,7 +40,7 @@ class SSEDecoder:
                 out.append((self._event or b"message", b"\n".join(self._data)))
                 self._data, self._event, self._held = [], b"", 0
             else:
-                self._event = b""
+                self._event, self._held = b"", 0
         return out
 
     @property
