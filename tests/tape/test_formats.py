@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from test_govcr import tapes as govcr_tapes
 
 import playhead as ph
 from chatwire import Script, tool_call
 from conftest import expected, shared_tape
 from playhead.cli import main
 from playhead.cli._arguments import FORMATS
-from playhead.tape.formats import NAMES
+from playhead.http import Request
+from playhead.tape.effects import Interaction, Tape, ToolRun
+from playhead.tape.formats import NAMES, Format, format_called
 
-ENDINGS = {"playhead": ".jsonl", "go-vcr": ".yaml", "vcrpy": ".yml", "vcrpy-json": ".json", "har": ".har"}
+ENDINGS = {
+    "playhead": ".jsonl",
+    "go-vcr": ".yaml",
+    "vcrpy": ".yml",
+    "vcrpy-json": ".json",
+    "har": ".har",
+    "go-vcr-v1": ".YAML",
+}
 
 
 @ph.tool
@@ -60,7 +72,7 @@ def test_a_tape_goes_to_each_format_and_plays_there(name: str, tape: Path, tmp_p
 def test_a_recorded_cassette_goes_through_every_format_byte_for_byte(name: str, tmp_path: Path) -> None:
     path = shared_tape(name)
     was = ph.load_tape(path)
-    steps = ["vcrpy", "vcrpy-json", "har", "playhead", "go-vcr"]
+    steps = ["vcrpy", "vcrpy-json", "har", "go-vcr-v1", "playhead", "go-vcr"]
     if any(not is_text(call.body) for call in was.interactions):
         assert main(["convert", str(path), str(tmp_path / "t.json")]) == 1  # VCR.py's JSON holds text alone.
         assert not (tmp_path / "t.json").exists()
@@ -90,3 +102,31 @@ def test_an_ending_and_a_format_that_do_not_fit_are_wrong_usage(
         main(["convert", str(tape), str(tmp_path / "t.har"), "--to", "go-vcr"])
     assert caught.value.code == 2
     assert "ends in '.har' is har's, not go-vcr's" in capsys.readouterr().err
+
+
+@given(govcr_tapes)
+@settings(deadline=None, max_examples=30)
+def test_nothing_of_any_tape_is_lost_in_any_format(tape: Tape) -> None:
+    """VCR.py's JSON holds text alone, and refuses the rest; Playhead's own has tests of its own."""
+    texts = all(is_text(body) for call in tape.interactions for body in (call.request.body, call.body))
+    for name in NAMES:
+        if name != "playhead" and (name != "vcrpy-json" or texts):
+            assert format_called(name).losses(tape) == ()
+
+
+def test_what_a_format_loses_is_said_whatever_it_is() -> None:
+    """It is found by reading what was written, and so it holds for fields that do not exist yet."""
+    call = Interaction(request=Request("GET", "http://a/"), status=200, chunks=(b"x",), times=(1.0,))
+    run = ToolRun(lane="root/0.add", call_id="c", name="add")
+    tape = Tape((call, run, call, run), {"id": "t", "x": 1}, numbers=(0, 1, 2, 9))
+
+    def losing(again: Tape) -> tuple[str, ...]:
+        return Format("lossy", (), lambda data, name: again, lambda tape: b"").losses(tape)
+
+    without = msgspec.structs.replace(call, times=None)
+    assert losing(Tape((without, run, without, run), {"id": "t"}, numbers=(0, 1, 2, 9))) == (
+        "`times` of 2 interactions",
+        "`x` of the tape's facts",
+    )
+    assert losing(Tape((call, call), tape.meta)) == ("2 tool runs", "the tape's numbers")
+    assert losing(Tape((call, call, run, run), tape.meta, numbers=tape.numbers)) == ("the place of 4 effects",)

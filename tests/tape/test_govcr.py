@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playhead.errors import TapeFormatError
 from playhead.http import Request
 from playhead.tape.effects import Interaction, Tape, ToolRun
-from playhead.tape.formats import _yaml_text, format_for, govcr
+from playhead.tape.files import load_tape, save_tape
+from playhead.tape.formats import _go_duration, _yaml_lines, _yaml_text, format_for, govcr, native
 
 TAPES = Path(__file__).parents[3] / "shared" / "tapes"
 
@@ -67,6 +69,35 @@ def load(data: bytes | str) -> Tape:
 
 def reload(tape: Tape) -> Tape:
     return load(govcr.dump(tape))
+
+
+def load_by_parser(data: bytes) -> Tape:
+    """Without the quick way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_yaml_lines, "compose", lambda data: None)
+        return load(data)
+
+
+def reload_v1(tape: Tape) -> Tape:
+    return load(govcr.dump_v1(tape))
+
+
+def outcome(read: Callable[[bytes], Tape], data: bytes) -> Any:
+    """The tape, or why there is none."""
+    try:
+        tape = read(data)
+    except TapeFormatError as error:
+        return str(error)
+    return tape, tape.format, tape.version, tape.warnings
+
+
+def tree(node: Any) -> Any:
+    """A node without what only PyYAML's have."""
+    if node is None or node.id == "scalar":
+        return node and (node.tag, bool(node.style), node.value)
+    if node.id == "sequence":
+        return node.tag, list(map(tree, node.value))
+    return node.tag, [(tree(key), tree(value)) for key, value in node.value]
 
 
 def one(request: str = "", response: str = "", rest: str = "") -> Interaction:
@@ -127,6 +158,32 @@ def test_the_recording_that_began_it_all_is_written_byte_for_byte_as_it_stands(
     """So the shape is that of its writer, down to quotes and indents."""
     data = dict(recordings)["seed/openrouter-kimi-k2.yaml"]
     assert govcr.dump(govcr.load(data, "seed")) == data
+
+
+def test_every_recording_is_read_the_quick_way_and_as_the_parser_reads_it(
+    recordings: list[tuple[str, bytes]],
+) -> None:
+    """As it stands, and as it is written here."""
+    for name, data in recordings:
+        for text in (data, govcr.dump(load(data)), govcr.dump_v1(load(data))):
+            quick = _yaml_lines.compose(text)
+            assert quick is not None, name
+            assert tree(quick) == tree(_yaml_text.compose(text)), name
+
+
+def test_every_recording_goes_through_playheads_own_format_and_back_byte_for_byte(
+    recordings: list[tuple[str, bytes]],
+) -> None:
+    """In either version."""
+    for name, data in recordings:
+        tape = load(data)
+        for dump in (govcr.dump, govcr.dump_v1):
+            written = dump(tape)
+            there = native.load(native.dump(load(written)), "t.jsonl")
+            assert dump(there) == written, name
+            assert [(call.request.body, call.body) for call in there.interactions] == [
+                (call.request.body, call.body) for call in tape.interactions
+            ], name
 
 
 def test_no_recording_needs_a_key_of_ours(recordings: list[tuple[str, bytes]]) -> None:
@@ -220,6 +277,138 @@ def test_any_tape_survives_being_written_and_read_again(tape: Tape) -> None:
 
 
 @given(tapes)
+def test_any_tape_survives_being_written_in_version_1(tape: Tape) -> None:
+    again = reload_v1(tape)
+    assert again == tape
+    assert (again.format, again.version) == ("go-vcr-v1", 1)
+
+
+# fmt: off
+odd_fields = st.dictionaries(
+    st.sampled_from([
+        "body", "code", "content_length", "duration", "form", "headers", "host", "id", "later", "proto", "status",
+        "trailer",
+    ]),
+    plain | st.sampled_from([{}, "HTTP/1.1", "200 OK", "1.5s", "", -1]),
+    max_size=3,
+)
+# fmt: on
+odd_foreign = st.dictionaries(
+    st.sampled_from(["request", "response", "interaction", "vcrpy", "x"]), odd_fields | plain, max_size=3
+)
+
+
+@given(calls(), odd_foreign)
+def test_whatever_another_format_or_an_edit_left_in_foreign_survives(call: Interaction, kept: dict[str, Any]) -> None:
+    """It may contradict the interaction, follow from it, or be of another shape than go-vcr's."""
+    tape = Tape((msgspec.structs.replace(call, foreign=kept),))
+    assert reload(tape) == tape
+    assert reload_v1(tape) == tape
+
+
+@given(tapes)
+def test_any_tape_is_read_the_quick_way_as_by_the_parser(tape: Tape) -> None:
+    """Or not at all, where there are keys or texts that cassettes do not have."""
+    for data in (govcr.dump(tape), govcr.dump_v1(tape)):
+        quick = _yaml_lines.compose(data)
+        assert quick is None or tree(quick) == tree(_yaml_text.compose(data))
+
+
+# fmt: off
+snippets = st.sampled_from([
+    '"', "'", "\\", "\n", " ", "  ", "#", " #", ":", ": ", "- ", "|", "|-", "|+", "|2-", ">", "!!binary ", "!x ",
+    "&a ", "*a", "{}", "[]", "[1, 2]", "[1,2]", "{a: b}", "? ", "---", "...", "%", "@", "\t", "\r", "\x7f", "\x00",
+    "\x85", "\u2028", "\ufeff", "\xa0", "\ue000", "é", "\U0001f600", r"\x41", r"\u00e9", r"\ud83d\ude00",
+    r"\U0001F600", r"\U0000005C", r"\e", r"\/", r"\ ", r"\0", r"\N", r"\q", "~", "null", "=", "<<", "\n\n",
+    "\n  ", "\n      ", " \n", "''", '""', r"\\", r"\"", ",", "[", "]", "a: b", "\n- a", "\n  - b", "- - a", "-1",
+])
+# fmt: on
+edits = st.lists(
+    st.tuples(
+        st.integers(0, 40),
+        st.sampled_from(["delete", "indent", "insert", "append", "value", "swap", "inside"]),
+        snippets,
+        st.integers(0, 30),
+    ),
+    max_size=4,
+)
+LAYOUTS = [
+    PLAIN,
+    r"""---
+version: 2
+interactions:
+    - id: 0
+      request:
+        body: '{"a": "it''s"}'
+        headers:
+            Accept:
+                - application/json
+        url: https://a.example/
+        method: POST
+      response:
+        body: |+
+            data: 1
+
+              data: 2
+
+        headers: {}
+        status: 200 OK
+        code: 200
+        duration: 980.667µs
+    - id: 1
+      request:
+        body: !!binary |
+            /v8=
+        url: https://a.example/
+        method: POST
+      response:
+        body: "\u00e9\x41\U0001F600\e"
+        code: 200
+        duration:
+""".encode(),
+]
+
+
+@given(st.sampled_from(LAYOUTS), edits)
+@settings(max_examples=500)
+def test_any_edit_of_a_cassette_is_read_the_quick_way_as_by_the_parser(layout: bytes, edits: list[Any]) -> None:
+    """Or refused with the same sentence."""
+    data = "\n".join(_edited(layout.decode().split("\n"), edits)).encode()
+    assert outcome(load, data) == outcome(load_by_parser, data)
+    quick = _yaml_lines.compose(data)
+    assert quick is None or tree(quick) == tree(_yaml_text.compose(data))
+
+
+def _edited(lines: list[str], edits: list[Any]) -> list[str]:
+    for at, kind, put, by in edits:
+        at %= len(lines)
+        line = lines[at]
+        match kind:
+            case "delete":
+                lines[at : at + 1 + by % 3] = []
+            case "indent":
+                lines[at] = " " * (by % 9) + line.lstrip()
+            case "insert":
+                lines.insert(at, " " * (by % 9) + put)
+            case "append":
+                lines[at] += put
+            case "value":
+                lines[at] = line.partition(": ")[0] + ": " + put
+            case "swap":
+                lines[at], lines[by % len(lines)] = lines[by % len(lines)], line
+            case _:
+                lines[at] = line[:by] + put + line[by + by % 3 :]
+        lines = lines or [""]
+    return lines
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_layouts_of_go_vcr_are_read_the_quick_way(layout: bytes) -> None:
+    """Else the tests of what it reads would say nothing."""
+    assert tree(_yaml_lines.compose(layout)) == tree(_yaml_text.compose(layout)) is not None
+
+
+@given(tapes)
 def test_any_tape_is_the_same_for_pyyaml(tape: Tape) -> None:
     """PyYAML guesses types as YAML 1.1 says, and must guess what was written."""
     document = _by_pyyaml(govcr.dump(tape))
@@ -234,9 +423,9 @@ def test_any_tape_is_the_same_for_pyyaml(tape: Tape) -> None:
 @given(st.integers(-(2**51), 2**51))
 def test_a_duration_of_whole_nanoseconds_is_the_same_after_go_text_and_back(nanoseconds: int) -> None:
     """26 days and less, as floats can hold them."""
-    text = govcr._duration_text(nanoseconds / 10**9)
-    assert govcr._seconds(text) == nanoseconds / 10**9
-    assert govcr._duration_text(govcr._seconds(text)) == text
+    text = _go_duration.text(nanoseconds / 10**9)
+    assert _go_duration.seconds(text) == nanoseconds / 10**9
+    assert _go_duration.text(_go_duration.seconds(text)) == text
 
 
 @given(st.binary(max_size=60))
@@ -350,7 +539,7 @@ def test_an_odd_status_is_kept_as_it_stands() -> None:
     assert b'status: "200 "' in govcr.dump(Tape((call,)))
 
 
-def test_version_1_is_read_and_becomes_version_2() -> None:
+def test_version_1_can_become_version_2() -> None:
     """Its fields are fewer, and an unknown duration is an empty text, which version 2 forbids."""
     old = small("    body: ''\n", "    body: hi\n    status: 200 OK\n    duration: ''\n").replace("n: 2", "n: 1")
     tape = load(old)
@@ -359,6 +548,62 @@ def test_version_1_is_read_and_becomes_version_2() -> None:
     assert b"version: 2" in written
     assert b"duration" not in written
     assert load(written) == tape
+
+
+V1 = b"""\
+---
+version: 1
+interactions:
+- request:
+    body: "{}"
+    form: {}
+    headers:
+      Accept:
+      - application/json
+    url: https://a.example/v1/chat?x=1
+    method: POST
+  response:
+    body: "data: 1\\n\\n"
+    headers: {}
+    status: 200 OK
+    code: 200
+    duration: ""
+"""
+
+
+def test_version_1_is_written_as_it_stands() -> None:
+    """With all of its fields, whether or not there is something in them."""
+    tape = load(V1)
+    (call,) = tape.interactions
+    assert (tape.format, tape.version, tape.warnings) == ("go-vcr-v1", 1, ())
+    assert (call.status, call.body, call.head_s, call.foreign) == (200, b"data: 1\n\n", None, {})
+    assert govcr.dump_v1(tape) == V1
+
+
+def test_a_cassette_of_version_1_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(V1)
+    save_tape(load_tape(tmp_path / "a.yaml"), tmp_path / "b.yaml")
+    assert (tmp_path / "b.yaml").read_bytes() == V1
+
+
+def test_what_version_1_cannot_hold_stands_under_keys_of_ours() -> None:
+    """Its readers find its own fields and nothing else."""
+    call = msgspec.structs.replace(
+        CALL,
+        foreign={"request": {"form": {}, "remote_addr": "1.2.3.4", "later": 1}, "response": {"uncompressed": True}},
+    )
+    tape = Tape((call, TOOL), {"id": "t"})
+    document = _by_pyyaml(govcr.dump_v1(tape))
+    (record,) = document["interactions"]
+    assert list(document) == ["version", "playhead", "interactions"]
+    assert list(record) == ["request", "response", "playhead"]
+    assert list(record["request"]) == ["body", "form", "headers", "url", "method", "later"]
+    assert list(record["response"]) == ["body", "headers", "status", "code", "duration"]
+    assert record["playhead"] == {
+        "http_version": "HTTP/2.0",
+        "foreign": {"request": {"form": {}, "remote_addr": "1.2.3.4"}, "response": {"uncompressed": True}},
+    }
+    assert reload_v1(tape) == tape
 
 
 @pytest.mark.parametrize(
@@ -375,8 +620,8 @@ def test_version_1_is_read_and_becomes_version_2() -> None:
     ],
 )
 def test_durations_of_go_are_seconds_to_the_headers(duration: str, seconds: float) -> None:
-    assert govcr._seconds(duration) == seconds
-    assert govcr._duration_text(seconds) == duration
+    assert _go_duration.seconds(duration) == seconds
+    assert _go_duration.text(seconds) == duration
     assert one("", f"    duration: {duration}\n").head_s == seconds
 
 
@@ -533,9 +778,9 @@ def test_a_key_too_long_for_yamls_short_form_survives() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_plain_data_is_refused(value: Any) -> None:
-    with pytest.raises(TapeFormatError, match="a go-vcr cassette cannot hold"):
+    with pytest.raises(TapeFormatError, match="a cassette cannot hold"):
         govcr.dump(Tape((), {"x": [value]}))
-    with pytest.raises(TapeFormatError, match="a go-vcr cassette cannot hold"):
+    with pytest.raises(TapeFormatError, match="a cassette cannot hold"):
         govcr.dump(Tape((ToolRun(lane="a", call_id="b", name="c", media=({"x": value},)),)))
 
 
@@ -607,6 +852,36 @@ def _errors() -> Iterator[tuple[str, bytes | str, str]]:
         "has a key `playhead` (line 8) that cannot be read",
     )
     yield "bad tools", "version: 2\nplayhead: {tools: [{at: 0}]}\ninteractions: []\n", "missing required field `lane`"
+
+
+GRPC = "    headers: {Content-Type: [application/grpc+proto]}\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (small().replace("http:", "wss:"), "has a WebSocket conversation in interaction 0"),
+        (small("    headers: {Upgrade: [websocket]}\n"), "has a WebSocket conversation in interaction 0"),
+        (small(GRPC), "has a gRPC call in interaction 0"),
+        ("interactions:\n- request: {method: /a.B/C, request: aGk=}\n  response: {}\n", "`version` is not there"),
+        ("http_interactions: []\nrecorded_with: VCR 6.0\n", "Its keys are `http_interactions`, `recorded_with`"),
+        ("services: {web: {image: x}}\n", "Its keys are `services`"),
+        ("openapi: 3.1.0\npaths: {}\n", "Its keys are `openapi`, `paths`"),
+        ("%YAML 1.1\n--- !ruby/object:A {}\n", "`interactions` and `version` are not there. Its keys are none"),
+    ],
+)
+def test_what_is_not_http_or_somebody_elses_yaml_is_refused(data: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(data)
+    with pytest.raises(TapeFormatError, match=r"^tape '.*x\.yaml' .*[.?]$") as refused:
+        load_tape(path)
+    assert says in str(refused.value)
+
+
+def test_what_is_not_http_is_not_written() -> None:
+    call = Interaction(request=Request("GET", "ws://a/"), status=101)
+    with pytest.raises(TapeFormatError, match="has a WebSocket conversation in interaction 0"):
+        govcr.dump(Tape((call,)))
 
 
 @pytest.mark.parametrize(("data", "says"), [pytest.param(*case, id=name) for name, *case in _errors()])

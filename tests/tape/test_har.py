@@ -416,7 +416,7 @@ def test_a_byte_order_mark_is_passed_over() -> None:
         (small(_playhead={"ended": "soon"}), "entry 0 that cannot be read: Invalid enum value 'soon'"),
         (small(_webSocketMessages=[{"type": "send"}]), "a WebSocket conversation in entry 0"),
         (small(_resourceType="websocket"), "a WebSocket conversation in entry 0"),
-        (small(request={"url": "wss://a.example/"}), "a URL that begins with 'wss:' in entry 0"),
+        (small(request={"url": "wss://a.example/"}), "a WebSocket conversation in entry 0"),
         (small(request={"url": "data:text/plain,x"}), "a URL that begins with 'data:' in entry 0"),
         (
             small(request={"headers": [{"name": "Content-Type", "value": "application/grpc"}]}),

@@ -572,6 +572,23 @@ def test_every_shared_recording_survives() -> None:
         assert reload(tape) == tape, file.name
 
 
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (Request("GET", "wss://a.example/"), "a WebSocket conversation"),
+        (Request("GET", "http://a.example/", (("Upgrade", "websocket"),)), "a WebSocket conversation"),
+        (Request("POST", "http://a.example/", (("content-type", "application/grpc"),)), "a gRPC call"),
+    ],
+)
+def test_what_is_not_http_is_neither_read_nor_written(request_: Request, says: str) -> None:
+    headers = "".join(f"      {name}: [{value}]\n" for name, value in request_.headers)
+    data = small(f"    headers:\n{headers}" if headers else "").replace("http://a.example/", request_.url)
+    with pytest.raises(TapeFormatError, match=rf"has {says} in interaction 0, and Playhead holds HTTP alone\."):
+        load(data)
+    with pytest.raises(TapeFormatError, match=f"has {says} in"):
+        vcrpy.dump(Tape((Interaction(request=request_, status=200),)))
+
+
 def test_an_edited_body_is_one_piece_with_a_warning() -> None:
     call = Interaction(request=Request("GET", "http://a/"), status=200, chunks=(b"ab", b"c"), times=(1.0, 2.0))
     tape = load(vcrpy.dump(Tape((call,))).replace(b'"abc"', b'"abcd"'))
@@ -591,9 +608,9 @@ def test_json_refuses_a_body_that_is_not_text_as_vcrpy_does() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_plain_data_is_refused(format: Format, value: Any) -> None:
-    with pytest.raises(TapeFormatError, match=r"a VCR\.py cassette cannot hold"):
+    with pytest.raises(TapeFormatError, match="a cassette cannot hold"):
         format.dump(Tape((), {"x": [value]}))
-    with pytest.raises(TapeFormatError, match=r"a VCR\.py cassette cannot hold"):
+    with pytest.raises(TapeFormatError, match="a cassette cannot hold"):
         format.dump(Tape((answer(b"hi", foreign={"x": value}),)))
 
 
@@ -677,7 +694,7 @@ def _errors() -> Iterator[tuple[str, bytes | str, str]]:
     yield "go-vcr", govcr.dump(Tape((answer(b"hi"),))), "looks like a go-vcr cassette, and not one of VCR.py"
     yield "version 2", b"version: 2\ninteractions: []\n", "is of version '2', but VCR.py's is 1. Is it a go-vcr"
     yield "Playhead's own", native.dump(Tape()), "let its name end in .jsonl"
-    yield "no list", b"interactions: {}\n", "is not a VCR.py cassette: `interactions` (line 1) should be a list"
+    yield "no list", b"interactions: {}\n", "is not a cassette: `interactions` (line 1) should be a list"
     yield "no mapping", b"interactions:\n- a\n", "interaction 0 (line 2) should be a mapping, but is text"
     yield "no uri", small().replace("uri", "path"), "has no `uri` in the request of interaction 0"
     yield "odd code", small().replace("200", "two"), "has 'two' as status `code` in interaction 0"
@@ -687,7 +704,7 @@ def _errors() -> Iterator[tuple[str, bytes | str, str]]:
     yield "not base64", small(response="    body: {string: !!binary '%'}\n"), "whose text cannot be decoded"
     yield "twice", small("    uri: x\n"), "has 'uri' twice in the request of interaction 0"
     yield "alias", small("    headers: &a {}\n", "    headers: *a\n"), "uses a YAML alias"
-    yield "deep", b"[" * 200_000, "nests deeper than 100 levels: it is not a VCR.py cassette"
+    yield "deep", b"[" * 200_000, "nests deeper than 100 levels: it is not a cassette"
     yield "bad key of ours", small(rest="  playhead: {chunks: [-1]}\n"), "has a key `playhead` (line 8) that cannot"
     yield "no place", "interactions: []\nplayhead: {unanswered: [{request: {}}]}\n", "has no place `at`"
 
@@ -705,7 +722,7 @@ def _json_errors() -> Iterator[tuple[str, bytes | str, str]]:
     yield "a little deep", b"[" * 101 + b"]" * 101, "nests deeper than 100 levels"
     yield "twice", b'{"interactions": [], "interactions": []}', "has 'interactions' twice in the cassette: delete"
     yield "half a pair", rb'{"interactions": ["\ud83d"]}', "holds the half of a surrogate pair"
-    yield "no list", b'{"interactions": 5}', "is not a VCR.py cassette: `interactions` should be a list"
+    yield "no list", b'{"interactions": 5}', "is not a cassette: `interactions` should be a list"
     yield "no request", b'{"interactions": [{}]}', "has no `request` in interaction 0: it is torn"
 
 

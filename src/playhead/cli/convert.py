@@ -27,9 +27,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise TapeError(f"{args.target!r} exists already. Replace it with --force, or choose another name.")
     left_out: set[str] = set()
     effects = tuple(_without_secrets(effect, left_out) for effect in tape.effects)
-    save_tape(replace(tape, effects=effects, format=format.name), target)
+    new = replace(tape, effects=effects, format=format.name)
+    lost, beside = format.losses(new), format.beside(new)
+    save_tape(new, target)
     for warning in tape.warnings:
         console.note(f"warning: {warning}")
+    if lost:
+        console.note(f"lost, since {format.name} cannot hold it: {', '.join(lost)}")
+    if beside:
+        console.note(f"kept under keys of Playhead's own, which other programs skip: {', '.join(beside)}")
     if left_out:
         console.note(f"left out, since they may hold secrets, the headers: {', '.join(sorted(left_out))}")
     calls, tools = many(len(tape.interactions), "interaction"), many(len(tape.tools), "tool run")

@@ -24,7 +24,10 @@ _HOMES = {
     "vcrpy": ("vcrpy", "FORMAT"),
     "vcrpy-json": ("vcrpy", "JSON_FORMAT"),
     "har": ("har", "FORMAT"),
+    "go-vcr-v1": ("govcr", "V1_FORMAT"),
 }
+_YAML = frozenset({"go-vcr", "vcrpy", "go-vcr-v1"})
+"""Formats that share an ending, go-vcr's."""
 
 NAMES = tuple(_HOMES)
 """The formats there are, by name."""
@@ -45,7 +48,8 @@ def format_for(path: Path, *, data: bytes | None = None, tape_format: str | None
     Args:
         path: its ending chooses.
         data: what is in it, where it is read: a YAML file may be a cassette of go-vcr or of VCR.py.
-        tape_format: that of the tape, where it is written: VCR.py's cassettes stay what they are.
+        tape_format: that of the tape, where it is written: cassettes of VCR.py and of go-vcr's version 1 stay what
+            they are.
 
     Raises:
         TapeFormatError: no format has this ending.
@@ -56,7 +60,9 @@ def format_for(path: Path, *, data: bytes | None = None, tape_format: str | None
             f"tape {str(path)!r}: the ending {path.suffix!r} says no format. Use one of {', '.join(_BY_ENDING)} "
             "(.jsonl is Playhead's own, .yaml is go-vcr's)."
         )
-    if name == "go-vcr" and (tape_format == "vcrpy" or (data is not None and _is_vcrpy(data))):
+    if name == "go-vcr" and tape_format in _YAML:
+        name = tape_format
+    elif name == "go-vcr" and data is not None and _is_vcrpy(data):
         name = "vcrpy"
     return format_called(name)
 

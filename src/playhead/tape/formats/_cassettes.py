@@ -1,20 +1,85 @@
-"""What cassettes of go-vcr and of VCR.py have in common: headers as mappings, bodies in pieces, fields by default."""
+"""What cassettes of go-vcr and of VCR.py have in common: headers as mappings, bodies in pieces, fields by default;
+and what stands under `playhead`."""
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from itertools import accumulate, pairwise
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from ...errors import TapeFormatError
-from ...http import Headers
+from ...http import Headers, Request
+from ..effects import Effect, Ended, Interaction, NoAnswer, Tape, ToolRun
 from . import _yaml_text as yaml_text
+from ._protocols import other_protocol
 from ._yaml_text import Node
 
 T = TypeVar("T")
+
+Fields = Mapping[str, Node]
+Place = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Extra(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What stands under `playhead` in an interaction.
+
+    Attributes:
+        request_headers: the headers' names in wire order, where a mapping of names cannot keep it.
+        response_headers: likewise.
+        chunks: lengths in bytes, where the body did not arrive in one piece.
+        foreign: of an interaction's `foreign`, what the cassette does not say otherwise.
+    """
+
+    lane: str = "root"
+    http_version: str = ""
+    request_headers: tuple[str, ...] | None = None
+    response_headers: tuple[str, ...] | None = None
+    chunks: tuple[Place, ...] | None = None
+    times: tuple[float, ...] | None = None
+    started_s: float | None = None
+    head_s: float | None = None
+    duration_s: float | None = None
+    ended: Ended = "complete"
+    error: dict[str, str] | None = None
+    outcome: NoAnswer | None = None
+    superseded: bool = False
+    foreign: dict[str, Any] = {}
+
+
+SAME = (
+    "lane",
+    "http_version",
+    "times",
+    "started_s",
+    "head_s",
+    "duration_s",
+    "ended",
+    "error",
+    "outcome",
+    "superseded",
+)
+"""Fields that are the same in an interaction and beside it."""
+
+
+class PlacedTool(ToolRun, frozen=True, kw_only=True):
+    """A tool execution, and its place among the tape's effects."""
+
+    at: Place
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands under `playhead` at the top."""
+
+    meta: dict[str, Any] = {}
+    tools: tuple[PlacedTool, ...] = ()
+
+
+# Reading
 
 
 def ours(node: Node | None, kind: type[T], plain: Callable[[Node], Any]) -> T:
@@ -31,12 +96,53 @@ def ours(node: Node | None, kind: type[T], plain: Callable[[Node], Any]) -> T:
         return msgspec.convert(plain(node), kind)
     except msgspec.ValidationError as error:
         raise TapeFormatError(
-            f"has a key `playhead` (line {yaml_text.line(node)}) that cannot be read: {error}. "
+            f"has a key `playhead`{yaml_text.place(node)} that cannot be read: {error}. "
             "Delete the key to read the rest."
         ) from error
 
 
-def headers(fields: Mapping[str, Node], order: tuple[str, ...] | None, what: str) -> Headers:
+def refuse_own(data: bytes) -> None:
+    """Whoever renames a tape finds out here."""
+    if data.startswith(b'{"playhead":"tape"'):
+        raise TapeFormatError("holds a tape in Playhead's own format: let its name end in .jsonl.")
+
+
+def refuse_other_protocols(request: Request, what: str) -> None:
+    """Whoever records a whole program finds more in it than HTTP."""
+    if found := other_protocol(request):
+        raise TapeFormatError(
+            f"has {found} in {what}, and Playhead holds HTTP alone. Take the interaction out, or record it again "
+            "without it."
+        )
+
+
+def part(fields: Fields, name: str, node: Node, what: str) -> dict[str, Node]:
+    """The request or the response of an interaction, which must be there."""
+    if name in fields and not yaml_text.is_null(fields[name]):
+        return yaml_text.entries(fields[name], f"the {name} of {what}")
+    raise TapeFormatError(
+        f"has no `{name}` in {what}{yaml_text.place(node)}: it is torn there, or edited. "
+        "Restore the file, or record it again."
+    )
+
+
+def text(fields: Fields, name: str) -> str:
+    """The text of a field; "" where it is not there."""
+    return yaml_text.text(fields[name], f"`{name}`") if name in fields else ""
+
+
+def code(node: Node | None, what: str) -> int:
+    """The status code of an interaction."""
+    found = "" if node is None else yaml_text.text(node, f"the code of {what}")
+    if not re.fullmatch("[0-9]{1,9}", found):
+        has = f"has {found[:40]!r} as" if found else "has no"
+        raise TapeFormatError(
+            f"{has} status `code` in {what}: it is torn there, or edited. Restore the file, or record it again."
+        )
+    return int(found)
+
+
+def headers(fields: Fields, order: tuple[str, ...] | None, what: str) -> Headers:
     """Names and values as they stand in the file, or in the `order` that was kept for them."""
     node = fields.get("headers")
     if node is None or yaml_text.is_null(node):
@@ -66,15 +172,48 @@ def cut(body: bytes, lengths: tuple[int, ...] | None) -> tuple[bytes, ...] | Non
     return tuple(body[start:end] for start, end in pairwise(accumulate(lengths, initial=0)))
 
 
+def unplaced(tools: Iterable[PlacedTool]) -> list[tuple[int, Effect]]:
+    """Tool executions, each behind its place."""
+    every = (msgspec.structs.asdict(placed) for placed in tools)
+    return [(fields.pop("at"), ToolRun(**fields)) for fields in every]
+
+
+def merged(calls: Iterable[Interaction], placed: Iterable[tuple[int, Effect]]) -> tuple[Effect, ...]:
+    """A tape's effects: interactions in their order, and between them what has a place of its own."""
+    effects: list[Effect] = list(calls)
+    for at, effect in sorted(placed, key=lambda pair: pair[0]):
+        effects.insert(at, effect)
+    return tuple(effects)
+
+
+# Writing
+
+
+def placed_tools(tape: Tape) -> list[dict[str, Any]]:
+    """A tape's tool executions, each with its place."""
+    return [set_fields(effect) | {"at": at} for at, effect in enumerate(tape.effects) if isinstance(effect, ToolRun)]
+
+
+def lengths(call: Interaction) -> tuple[int, ...] | None:
+    """The lengths of a body's pieces, where it is not one piece."""
+    body = call.body
+    return None if call.chunks == ((body,) if body else ()) else tuple(map(len, call.chunks))
+
+
 def set_fields(struct: msgspec.Struct) -> dict[str, Any]:
     """The fields that are not as they are by default."""
-    fields = msgspec.structs.fields(struct)
-    values = ((field.name, getattr(struct, field.name), _default(field)) for field in fields)
+    values = ((name, getattr(struct, name), default) for name, default in _defaults(type(struct)))
     return {name: value for name, value, default in values if value != default}
 
 
-def _default(field: Any) -> Any:
-    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+@cache
+def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
+    """The names of a struct's fields and what they are by default; msgspec evaluates annotations to tell."""
+    fields = msgspec.structs.fields(kind)
+    return tuple(
+        (field.name, field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory())
+        for field in fields
+    )
 
 
 def lost_order(headers: Headers) -> tuple[str, ...] | None:

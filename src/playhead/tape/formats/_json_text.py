@@ -10,10 +10,7 @@ from typing import Any, cast
 
 from ...errors import TapeFormatError
 from . import _yaml_text as yaml_text
-from ._yaml_text import Body, Node
-
-UNTAGGED = "?"
-"""The tag of a scalar that YAML would guess the type of."""
+from ._yaml_text import UNTAGGED, Body, Node
 
 BARE = "json"
 """The tag of a scalar that is no string in JSON."""
@@ -100,7 +97,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _too_deep() -> TapeFormatError:
-    return TapeFormatError(f"nests deeper than {_DEPTH} levels: it is not a VCR.py cassette.")
+    return TapeFormatError(f"nests deeper than {_DEPTH} levels: it is not a cassette.")
 
 
 def _whole(text: str) -> str:
@@ -143,7 +140,7 @@ def document(fields: dict[str, Any]) -> bytes:
 def _jsonable(value: Any, depth: int) -> Any:
     """Plain data with bodies as text, in which nothing is that would not read back the same."""
     if depth > _DEPTH - 1:
-        raise TapeFormatError(f"a VCR.py cassette cannot hold data that nests deeper than {_DEPTH} levels.")
+        raise TapeFormatError(f"a cassette cannot hold data that nests deeper than {_DEPTH} levels.")
     match value:
         case Body():
             return _body_text(value.value)
@@ -151,7 +148,7 @@ def _jsonable(value: Any, depth: int) -> Any:
             try:
                 return _whole(value)
             except TapeFormatError as error:
-                raise TapeFormatError(f"a VCR.py cassette cannot hold what {error}") from None
+                raise TapeFormatError(f"a cassette cannot hold what {error}") from None
         case dict():
             pairs = cast("dict[Any, Any]", value).items()
             return {_jsonable(str(name), depth): _jsonable(inner, depth + 1) for name, inner in pairs}
@@ -164,7 +161,7 @@ def _jsonable(value: Any, depth: int) -> Any:
         case float() if isfinite(value):
             return value
         case _:
-            raise TapeFormatError(f"a VCR.py cassette cannot hold the {type(value).__name__}: it is not plain data.")
+            raise TapeFormatError(f"a cassette cannot hold the {type(value).__name__}: it is not plain data.")
 
 
 def _body_text(body: bytes) -> str:
@@ -172,5 +169,5 @@ def _body_text(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError as error:
         raise TapeFormatError(
-            "a VCR.py cassette in JSON cannot hold a body that is not text, as VCR.py itself cannot: write YAML."
+            "a cassette in JSON cannot hold a body that is not text, as VCR.py itself cannot: write YAML."
         ) from error

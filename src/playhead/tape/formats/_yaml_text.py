@@ -40,8 +40,10 @@ class Body(NamedTuple):
     value: bytes
 
 
-_UNTAGGED = "?"
-_BINARY = "tag:yaml.org,2002:binary"
+UNTAGGED = "?"
+"""The tag of a scalar that YAML would guess the type of."""
+
+BINARY = "tag:yaml.org,2002:binary"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _KINDS = {"scalar": "text", "sequence": "a list", "mapping": "a mapping"}
 
@@ -101,7 +103,7 @@ def entries(node: Node, what: str) -> dict[str, Node]:
     for key, value in cast("list[tuple[Node, Node]]", node.value):
         name = text(key, f"a key of {what}")
         if name in found:
-            raise TapeFormatError(f"has {name!r} twice in {what} (line {line(key)}): delete one of them.")
+            raise TapeFormatError(f"has {name!r} twice in {what}{place(key)}: delete one of them.")
         found[name] = value
     return found
 
@@ -115,7 +117,7 @@ def items(node: Node, what: str) -> list[Node]:
 
 def text(node: Node, what: str) -> str:
     """The text of a scalar, whatever it looks like; null is ""."""
-    if node.id == "scalar" and node.tag != _BINARY:
+    if node.id == "scalar" and node.tag != BINARY:
         return "" if is_null(node) else cast("str", node.value)
     encoded = data(node, what)
     try:
@@ -131,11 +133,11 @@ def data(node: Node, what: str) -> bytes:
     if is_null(node):
         return b""
     try:
-        if node.tag == _BINARY:
+        if node.tag == BINARY:
             return base64.b64decode("".join(node.value.split()), validate=True)
         return cast("str", node.value).encode()
     except ValueError as error:
-        raise TapeFormatError(f"has {what} (line {line(node)}) whose text cannot be decoded: {error}.") from error
+        raise TapeFormatError(f"has {what}{place(node)} whose text cannot be decoded: {error}.") from error
 
 
 def plain(node: Node, *, as_text: bool = False) -> Any:
@@ -150,17 +152,18 @@ def plain(node: Node, *, as_text: bool = False) -> Any:
         return [plain(item, as_text=as_text) for item in node.value]
     if is_null(node):
         return None
-    return text(node, "a value") if as_text or node.style or node.tag != _UNTAGGED else _guessed(node.value)
+    return text(node, "a value") if as_text or node.style or node.tag != UNTAGGED else _guessed(node.value)
 
 
 def is_null(node: Node) -> bool:
     """Whether nothing stands there: nothing at all, `~` or a bare `null`."""
-    return node.id == "scalar" and not node.style and node.tag == _UNTAGGED and node.value in _NULLS
+    return node.id == "scalar" and not node.style and node.tag == UNTAGGED and node.value in _NULLS
 
 
-def line(node: Node) -> int:
-    """The line where a node begins, from 1."""
-    return node.start_mark.line + 1
+def place(node: Node) -> str:
+    """Where a node begins, to be put behind its name: ` (line 7)`, or nothing where that is not known."""
+    line = node.start_mark.line + 1
+    return f" (line {line})" if line else ""
 
 
 def document(fields: dict[str, Any]) -> bytes:
@@ -213,7 +216,7 @@ def _items(pieces: list[bytes], values: list[Any], lead: bytes, pad: bytes, dept
 
 def _check(depth: int) -> None:
     if depth > _DEPTH - 2:  # a list of numbers may follow, on one line
-        raise TapeFormatError(f"a go-vcr cassette cannot hold data that nests deeper than {_DEPTH} levels.")
+        raise TapeFormatError(f"a cassette cannot hold data that nests deeper than {_DEPTH} levels.")
 
 
 def _is_flow(value: Any) -> bool:
@@ -254,7 +257,7 @@ def _quoted(value: str) -> bytes:
         quoted = msgspec.json.encode(value)  # each of JSON's escapes is one of YAML's
     except UnicodeEncodeError as error:
         raise TapeFormatError(
-            f"a go-vcr cassette cannot hold the half of a surrogate pair in {value[:60]!r}: it is no text."
+            f"a cassette cannot hold the half of a surrogate pair in {value[:60]!r}: it is no text."
         ) from error
     for character in "\x7f" if value.isascii() else _SPECIAL:  # one by one is faster than one pass for all
         if character in value:
@@ -276,7 +279,7 @@ def _number(value: float) -> bytes:
 def _refuse(value: object) -> bytes:
     kind = type(value).__name__
     shown = "" if isinstance(value, int) else f" {value!r}"[:60]  # Python shows no integer of 5000 digits
-    raise TapeFormatError(f"a go-vcr cassette cannot hold the {kind}{shown}: it is not plain data.")
+    raise TapeFormatError(f"a cassette cannot hold the {kind}{shown}: it is not plain data.")
 
 
 _SCALARS: dict[Any, Callable[[Any], bytes]] = {
@@ -302,7 +305,7 @@ def _guessed(value: str) -> Any:
 def _wrong(node: Node, what: str, expected: str) -> TapeFormatError:
     found = "nothing" if is_null(node) else _KINDS[node.id]
     return TapeFormatError(
-        f"is not a go-vcr cassette: {what} (line {line(node)}) should be {expected}, but is {found}. "
+        f"is not a cassette: {what}{place(node)} should be {expected}, but is {found}. "
         "Mend that line, or record it again."
     )
 
@@ -325,7 +328,9 @@ def _refuse_aliases(root: Node) -> None:
         if node.id == "scalar":
             continue
         if id(node) in seen:
-            raise TapeFormatError(f"uses a YAML alias (`*name`) of line {line(node)}: write out what stands there.")
+            raise TapeFormatError(
+                f"uses a YAML alias (`*name`) of line {node.start_mark.line + 1}: write out what stands there."
+            )
         seen.add(id(node))
         if node.id == "mapping":
             waiting.extend([inner for pair in node.value for inner in pair])
@@ -344,13 +349,13 @@ def _loader() -> type:
 
 
 def _as_text(loader: Any, kind: type, value: str, implicit: object) -> str:  # noqa: ARG001 - PyYAML's signature
-    return _UNTAGGED
+    return UNTAGGED
 
 
 def _descend(loader: Any, parent: object, index: object) -> None:  # noqa: ARG001 - PyYAML's signature
     loader.depth += 1
     if loader.depth > _DEPTH:
-        raise TapeFormatError(f"nests deeper than {_DEPTH} levels: it is not a go-vcr cassette.")
+        raise TapeFormatError(f"nests deeper than {_DEPTH} levels: it is not a cassette.")
 
 
 def _ascend(loader: Any) -> None:
