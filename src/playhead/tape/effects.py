@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -108,7 +109,7 @@ class Tape:
         effects: in the order in which they began.
         meta: facts about the tape itself (`id`, `created`, `software`), as plain data.
         format: the file format that it was read from.
-        version: of that format.
+        version: of that format; of Playhead's own, as it writes it now, where the tape comes from no file.
         warnings: what was odd in the file, but no reason to refuse it.
         numbers: the effects' numbers in the file, where they do not simply count from 0.
     """
@@ -116,9 +117,29 @@ class Tape:
     effects: tuple[Effect, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
     format: str = field(default="playhead", compare=False)
-    version: int = field(default=1, compare=False)
+    version: int = field(default=2, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
     numbers: tuple[int, ...] = field(default=(), compare=False)
+
+    @property
+    def numbered(self) -> tuple[tuple[int, Effect], ...]:
+        """The effects with their numbers, in order."""
+        return tuple(zip(self.numbers or range(len(self.effects)), self.effects, strict=True))
+
+    def fork(self, at: int, edit: Callable[[Effect], Effect] | None = None) -> Tape:
+        """Another tape that begins as this one does, and goes on by itself.
+
+        Args:
+            at: effects with numbers below it are kept. A tool run is not, if the cut lies inside it: if calls in its
+                lane have numbers from `at` on. It is run again.
+            edit: called with each effect that is kept; gives the one that stands on the new tape instead.
+
+        Raises:
+            ConfigError: the tape does not reach to `at`.
+        """
+        from .forking import fork
+
+        return fork(self, at, edit)
 
     @property
     def interactions(self) -> tuple[Interaction, ...]:

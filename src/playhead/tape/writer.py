@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import TapeError, TapeLocked
-from .formats.native import Line, encode_line
+from .formats.native import Line, encode_line, is_line
 
 try:
     import fcntl
@@ -63,6 +63,8 @@ class TapeWriter:
 
     def append_bytes(self, data: bytes) -> None:
         """Write lines that are encoded already. See `append`."""
+        if self._fd < 0:
+            raise TapeError(f"tape {str(self.path)!r} is closed: what comes now is not recorded")
         try:
             written = os.write(self._fd, data)
             while written < len(data):
@@ -79,8 +81,12 @@ class TapeWriter:
             self._fd = -1
 
     def _whole_lines(self) -> int:
-        """The length of the file up to its last line feed."""
-        return self.path.read_bytes().rfind(b"\n") + 1
+        """The length of the file up to its last line feed, and without a last line that cannot be read: what follows
+        would make of it a line in the middle, for which a reader refuses the file."""
+        data = self.path.read_bytes()
+        end = data.rfind(b"\n") + 1
+        start = data.rfind(b"\n", 0, max(0, end - 1)) + 1
+        return end if start == 0 or is_line(data[start:end]) else start
 
 
 def lock(fd: int, path: Path) -> None:

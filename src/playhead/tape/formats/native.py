@@ -4,7 +4,7 @@ Playhead's own format: JSON lines that are only ever appended to, so that a kill
 The first line names the format and its version. Then each effect has a number `n`, in the order in which effects
 begin, and lines of several effects may interleave:
 
-    {"playhead": "tape", "version": 1, "meta": {...}}
+    {"playhead": "tape", "version": 2, "meta": {...}}
     {"type": "call.start", "n", "lane", "request": {"method", "url", "headers", "body"}}
     {"type": "call.head", "n", "status", "reason", "http_version", "headers"}
     {"type": "call.chunk", "n", "data"}                                      one for each piece, as it arrives
@@ -16,31 +16,55 @@ begin, and lines of several effects may interleave:
     {"type": "tool.end", "n", "result", "is_error", "media", "stop"}
 
 An effect without its end was interrupted. Bytes stand as `{"lines": [...], "eol": true}` where they are UTF-8 text
-(`eol`: the last line ends with a line feed), else as `{"base64": "..."}`.
+(`eol`: the last line ends with a line feed), else as `{"base64": "..."}`. A request body may be written as a
+difference to an earlier one. A tape that was forked from another names it in its first line, and says
+`{"type": "kept", "n"}` of the effects that stand there.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
-from ...errors import TapeFormatError
 from ...http import Headers, Request
 from ..effects import Effect, Interaction, Tape, ToolRun
 from ._format import Format
+from ._native_bodies import Bodies, Line, like, pack
+from ._native_lines import Parent
+from ._native_reader import HEADER, VERSIONS, FindParent, Reader
 
-VERSION = 1
+__all__ = [
+    "FORMAT",
+    "HEADER",
+    "VERSION",
+    "Bodies",
+    "FindParent",
+    "Line",
+    "Parent",
+    "call_chunk",
+    "call_end",
+    "call_head",
+    "call_start",
+    "copied",
+    "dump",
+    "dump_child",
+    "encode_line",
+    "header",
+    "is_line",
+    "kept",
+    "load",
+    "outcome",
+    "superseded",
+    "timing",
+    "tool_end",
+    "tool_start",
+]
 
-HEADER = b'{"playhead":"tape",'
-"""With what every file begins."""
-
-Line = dict[str, Any]
-
-_decode = msgspec.json.Decoder().decode
+VERSION = VERSIONS[-1]
+"""Of the format, as it is written."""
 
 
 def encode_line(line: Line) -> bytes:
@@ -48,10 +72,28 @@ def encode_line(line: Line) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def header(meta: dict[str, Any], *, copies: bool = False) -> Line:
-    """The first line. `copies` announces that another tape's effects follow, and then a line of type `copied`."""
-    line: Line = {"playhead": "tape", "version": VERSION, "meta": meta}
-    return line | ({"copies": True} if copies else {})
+def is_line(data: bytes) -> bool:
+    """Whether this is a line that can be read."""
+    try:
+        return isinstance(msgspec.json.decode(data), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def header(
+    meta: dict[str, Any], *, copies: bool = False, version: int = VERSION, parent: Parent | None = None
+) -> Line:
+    """The first line.
+
+    Args:
+        meta: facts about the tape.
+        copies: announces that another tape's effects follow, and then a line of type `copied`.
+        version: of the format, in which all lines that follow are.
+        parent: where the effects are that lines of type `kept` name.
+    """
+    line: Line = {"playhead": "tape", "version": version, "meta": meta}
+    line |= {"copies": True} if copies else {}
+    return line | ({"parent": msgspec.to_builtins(parent)} if parent else {})
 
 
 def copied() -> Line:
@@ -59,16 +101,22 @@ def copied() -> Line:
     return {"type": "copied"}
 
 
-def call_start(n: int, lane: str, request: Request, foreign: dict[str, Any] | None = None) -> Line:
-    """A request is about to be sent."""
-    fields: Line = {
-        "method": request.method,
-        "url": request.url,
-        "headers": [list(pair) for pair in request.headers],
-        "body": pack(request.body),
-    }
+def call_start(
+    n: int, lane: str, request: Request, foreign: dict[str, Any] | None = None, body: Line | None = None
+) -> Line:
+    """A request is about to be sent; `body` is its body as `Bodies.pack` gave it, and whole where it is left out."""
+    fields = _request(request, pack(request.body) if body is None else body)
     line: Line = {"type": "call.start", "n": n, "lane": lane, "request": fields}
     return line | ({"foreign": foreign} if foreign else {})
+
+
+def kept(n: int, effect: Effect, parents: Effect, changed: frozenset[str] = frozenset()) -> Line:
+    """The effect stands on the parent, as `parents`, but for the fields that are `changed`."""
+    line: Line = {"type": "kept", "n": n}
+    if isinstance(effect, Interaction) and isinstance(parents, Interaction) and "request" in changed:
+        body = like(n, parents.request.body, effect.request.body) or pack(effect.request.body)
+        return line | {"request": _request(effect.request, body)}
+    return line | ({"result": effect.result} if isinstance(effect, ToolRun) and "result" in changed else {})
 
 
 def call_head(n: int, status: int, reason: str, http_version: str, headers: Headers) -> Line:
@@ -130,53 +178,72 @@ def tool_end(n: int, run: ToolRun) -> Line:
     return line | ({"ended": run.ended} if run.ended != "complete" else {})
 
 
-def pack(data: bytes) -> Line:
-    """Bytes as JSON that is readable where they are text."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}
-    if not text:
-        return {"lines": []}
-    *lines, last = text.split("\n")
-    return {"lines": [*lines, last]} if last else {"lines": lines, "eol": True}
-
-
-def unpack(packed: Line) -> bytes:
-    """The bytes that `pack` was given."""
-    if (encoded := packed.get("base64")) is not None:
-        return base64.b64decode(encoded, validate=True)
-    text = "\n".join(packed["lines"])
-    return (text + "\n" if packed.get("eol") else text).encode()
-
-
 def dump(tape: Tape) -> bytes:
     """The file of a tape."""
     return b"".join(map(encode_line, _lines(tape)))
 
 
-def load(data: bytes, name: str) -> Tape:
+def dump_child(child: Tape, parent: Tape, reference: Parent) -> bytes:
+    """The file of a tape that keeps effects of another one: only what differs from them is in it.
+
+    Args:
+        child: the tape.
+        parent: what the bytes that `reference` names are read as.
+    """
+    return b"".join(map(encode_line, _lines_of_child(child, dict(parent.numbered), reference)))
+
+
+def load(data: bytes, name: str, find_parent: FindParent | None = None) -> Tape:
     """The tape of a file. A torn last line is dropped, with a warning.
+
+    Args:
+        data: the file, whole.
+        name: the file's, for messages.
+        find_parent: gives the tape that this one was forked from, where the file says that it keeps its effects.
 
     Raises:
         TapeFormatError: it is not such a file, is empty, of an unknown version, or broken before its last line.
+        TapeError: `find_parent` found none.
     """
-    *lines, tail = data.split(b"\n")
-    reader = _Reader(name)
-    if not data.strip():
-        raise TapeFormatError(f"tape {name!r} is empty: nothing was recorded. Delete it, or record it again.")
-    for number, line in enumerate(lines, 1):
-        last = number == len(lines) and not tail
-        reader.line(number, line, last=last)
-    if tail:
-        reader.torn(len(lines) + 1, tail)
-    return reader.tape()
+    return Reader(name, find_parent).read(data)
 
 
 def _lines(tape: Tape) -> Iterator[Line]:
     yield header(tape.meta)
-    for n, effect in zip(tape.numbers or range(len(tape.effects)), tape.effects, strict=True):
-        yield from _tool_lines(n, effect) if isinstance(effect, ToolRun) else _call_lines(n, effect)
+    bodies = Bodies()
+    for n, effect in tape.numbered:
+        yield from _effect_lines(n, effect, bodies)
+
+
+def _lines_of_child(child: Tape, parents: dict[int, Effect], reference: Parent) -> Iterator[Line]:
+    yield header(child.meta, parent=reference)
+    bodies = Bodies()
+    for n, effect in child.numbered:
+        changed = _changed(effect, parents.get(n))
+        if changed is None:
+            yield from _effect_lines(n, effect, bodies)
+            continue
+        yield kept(n, effect, parents[n], changed)
+        if isinstance(effect, Interaction):
+            bodies.remember(n, effect.lane, effect.request.body)
+
+
+def _changed(effect: Effect, kept: Effect | None) -> frozenset[str] | None:
+    """What differs from the parent's effect; None where that cannot be said in a line."""
+    if type(effect) is not type(kept):
+        return None
+    names = (name for name in effect.__struct_fields__ if getattr(effect, name) != getattr(kept, name))
+    changed = frozenset(names)
+    return changed if changed <= {"request" if isinstance(effect, Interaction) else "result"} else None
+
+
+def _effect_lines(n: int, effect: Effect, bodies: Bodies) -> Iterator[Line]:
+    yield from _tool_lines(n, effect) if isinstance(effect, ToolRun) else _call_lines(n, effect, bodies)
+
+
+def _request(request: Request, body: Line) -> Line:
+    headers = [list(pair) for pair in request.headers]
+    return {"method": request.method, "url": request.url, "headers": headers, "body": body}
 
 
 def _tool_lines(n: int, run: ToolRun) -> Iterator[Line]:
@@ -187,8 +254,9 @@ def _tool_lines(n: int, run: ToolRun) -> Iterator[Line]:
         yield tool_end(n, run)
 
 
-def _call_lines(n: int, call: Interaction) -> Iterator[Line]:
-    yield call_start(n, call.lane, call.request, call.foreign)
+def _call_lines(n: int, call: Interaction, bodies: Bodies) -> Iterator[Line]:
+    body = bodies.pack(n, call.lane, call.request.body)
+    yield call_start(n, call.lane, call.request, call.foreign, body)
     if call.status is not None:
         yield call_head(n, call.status, call.reason, call.http_version, call.headers)
     for chunk in call.chunks:
@@ -203,137 +271,6 @@ def _call_lines(n: int, call: Interaction) -> Iterator[Line]:
         yield outcome(n, call.outcome)
     if call.superseded:
         yield superseded(n)
-
-
-class _Reader:
-    """Builds a tape from its lines."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.meta: dict[str, Any] = {}
-        self.effects: dict[int, dict[str, Any]] = {}
-        self.warnings: list[str] = []
-
-    def line(self, number: int, data: bytes, *, last: bool) -> None:
-        try:
-            line: Any = _decode(data)
-            if not isinstance(line, dict):
-                raise TypeError("not an object")
-            fields = cast("Line", line)
-            self._header(fields) if number == 1 else self._entry(fields)
-        except (ValueError, RecursionError, TypeError, KeyError) as error:
-            if number == 1:
-                raise self._not_a_tape(data) from None
-            if last:
-                self.warnings.append(f"line {number}, the last, was not written whole and is left out")
-                return
-            raise TapeFormatError(
-                f"tape {self.name!r} is broken in line {number}: {error!r}. "
-                "What stands before it can be kept by deleting that line and all after it."
-            ) from error
-
-    def torn(self, number: int, data: bytes) -> None:
-        if number == 1:
-            raise self._not_a_tape(data)
-        self.warnings.append(f"line {number}, the last, was not written whole and is left out")
-
-    def tape(self) -> Tape:
-        numbers = tuple(sorted(self.effects))
-        effects = tuple(self._effect(n) for n in numbers)
-        simple = numbers == tuple(range(len(numbers)))
-        return Tape(
-            effects, self.meta, version=VERSION, warnings=tuple(self.warnings), numbers=() if simple else numbers
-        )
-
-    def _header(self, line: Line) -> None:
-        if line.get("playhead") != "tape":
-            raise ValueError("no header")
-        if line["version"] != VERSION:
-            raise TapeFormatError(
-                f"tape {self.name!r} is of version {line['version']!r}, and this Playhead reads version {VERSION}: "
-                "use the Playhead that wrote it, or a newer one."
-            )
-        self.meta = dict(line.get("meta") or {})
-
-    def _entry(self, line: Line) -> None:
-        kind = line["type"]
-        if kind in ("call.start", "tool.start") and line["n"] in self.effects:
-            raise ValueError(f"effect {line['n']} begins twice")
-        if kind == "call.start":
-            request = line["request"]
-            self.effects[line["n"]] = {
-                "chunks": [],
-                "ended": "interrupted",
-                "lane": line["lane"],
-                "request": Request(
-                    request["method"], request["url"], _headers(request["headers"]), unpack(request["body"])
-                ),
-                "foreign": line.get("foreign") or {},
-            }
-        elif kind == "tool.start":
-            names = ("lane", "call_id", "name", "arguments")
-            self.effects[line["n"]] = {name: line[name] for name in names} | {"ended": "interrupted"}
-        elif kind in _MORE:
-            self._more(self.effects[line["n"]], kind, line)
-        # Else it is of a kind that a later Playhead added, and that changes nothing for this one.
-
-    def _more(self, effect: dict[str, Any], kind: str, line: Line) -> None:
-        match kind:
-            case "call.head":
-                effect |= {name: line[name] for name in ("status", "reason", "http_version")}
-                effect["headers"] = _headers(line["headers"])
-            case "call.chunk":
-                effect["chunks"].append(unpack(line["data"]))
-            case "timing":
-                effect |= {key: value for key, value in line.items() if key in _SECONDS}
-            case "call.end":
-                effect |= {"ended": line["ended"], "error": line.get("error")}
-                self._check(line, b"".join(effect["chunks"]))
-            case "tool.end":
-                effect |= {key: value for key, value in line.items() if key in _RESULT}
-                effect["ended"] = line.get("ended", "complete")
-            case "outcome":
-                effect["outcome"] = line["outcome"]
-            case "superseded":
-                effect["superseded"] = True
-            case _:
-                pass
-
-    def _check(self, line: Line, body: bytes) -> None:
-        if len(body) != line["length"] or hashlib.sha256(body).hexdigest() != line["sha256"]:
-            self.warnings.append(f"the body of effect {line['n']} is not the one that was recorded")
-
-    def _effect(self, n: int) -> Effect:
-        fields = self.effects[n]
-        times = fields.get("times")
-        if times is not None and len(times) != len(fields.get("chunks", ())):
-            self.warnings.append(f"the times of effect {n} are not those of its pieces, and are left out")
-            del fields["times"]
-        try:
-            return msgspec.convert(fields, Interaction if "request" in fields else ToolRun)
-        except msgspec.ValidationError as error:
-            raise TapeFormatError(f"tape {self.name!r} holds effect {n}, which cannot be read: {error}") from error
-
-    def _not_a_tape(self, data: bytes) -> TapeFormatError:
-        if data.startswith(HEADER):
-            return TapeFormatError(
-                f"tape {self.name!r} is torn in its first line, so that nothing was recorded on it. Delete it, go on "
-                "with mode 'resume', or record it again."
-            )
-        return TapeFormatError(
-            f"{self.name!r} is not a Playhead tape: its first line should be "
-            f'{{"playhead": "tape", ...}}, but is {data[:60].decode("utf-8", "replace")!r}. '
-            "go-vcr cassettes end in .yaml."
-        )
-
-
-_MORE = frozenset({"call.head", "call.chunk", "timing", "call.end", "tool.end", "outcome", "superseded"})
-_SECONDS = frozenset({"started_s", "head_s", "duration_s", "times"})
-_RESULT = frozenset({"result", "is_error", "media", "stop"})
-
-
-def _headers(pairs: list[list[str]]) -> Headers:
-    return tuple((name, value) for name, value in pairs)
 
 
 FORMAT = Format("playhead", (".jsonl", ".tape"), load, dump)
