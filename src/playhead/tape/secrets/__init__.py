@@ -1,0 +1,18 @@
+"""
+Secrets in bodies, tool arguments and tool results: found, and taken out before anything reaches the disk.
+
+Headers and URLs are the matter of `..redact`. Here is the rest: known shapes of keys, the values of variables that
+hold secrets, and what the user names.
+"""
+
+from ._hits import REDACTED, Finding
+from ._redaction import Redaction
+from ._scrubber import Scrubber
+
+__all__ = ["REDACTED", "Finding", "Redaction", "Scrubber", "findings"]
+
+
+def findings(data: bytes) -> list[Finding]:
+    """The secrets in `data` that can be told without being told what to look for: known shapes, and the values of the
+    environment's variables."""
+    return Redaction().findings(data)
