@@ -3,104 +3,550 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import SequenceMatcher
+from hashlib import sha256
+from typing import Any, Literal, TypeAlias, cast
+
+import msgspec
 
 from ..http import Request
-from .canonical import canonical_body
+from .canonical import Number, canonical_body, content_type, parts_of, read_json, write_json
 from .redact import safe_url
 
 _LIMIT = 12
+"""Differences that are told."""
+
+_SHOWN = 60
+"""Characters of a value that are shown."""
+
+_CONVERSATION = ("messages", "input", "contents")
+_SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
+_TOOLS = ("tools", "functions", "functionDeclarations", "function_declarations")
+"""What the wire formats call the conversation, the system prompt and the tools."""
+
+_MOST_CELLS = 250_000
+"""Of the table of two lists, below which the longest common runs of items are looked for."""
+
+_MOST_GUESSES = 2_500
+"""Likewise, below which it is guessed which of the items that differ belong together."""
+
+_MOST_BYTES = 16_000_000
+"""Of recorded bodies that are looked into for the nearest one: less than 100 ms, all in all."""
+
+_EACH = 500
+"""Bytes that one body more is worth, however small it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference between two requests.
+
+    Attributes:
+        path: where it is, such as `messages[1] (user).content`.
+        kind: `changed`, `added`, `removed`, `moved` (in another order), or `written`: the same value in JSON, but
+            written otherwise, where it counts how it is written.
+        old: the recorded value. Numbers are `Number`, as they were written.
+        new: the value that is asked for.
+    """
+
+    path: str
+    kind: Literal["changed", "added", "removed", "moved", "written"]
+    old: Any = None
+    new: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What the two sides are called in a sentence."""
+
+    old: str = "the tape"
+    new: str = "this run"
+    in_old: str = "on the tape"
+    in_new: str = "in this run"
+
+
+_TAPE_AND_RUN = Sides()
+
+Pairs: TypeAlias = list[tuple[int | None, int | None]]
+"""Which place of one list belongs to which of another; None where there is none."""
+
+Between: TypeAlias = Callable[[range, range], Pairs]
+"""Makes pairs of the places that are left, in order."""
 
 
 def differences(recorded: Request, asked: Request) -> tuple[str, ...]:
     """One sentence a difference, the most telling first; none where the two are the same request."""
-    found: list[str] = []
-    if recorded.method.upper() != asked.method.upper():
-        found.append(f"method: the tape has {recorded.method}, this run sends {asked.method}")
-    if (old := safe_url(recorded.url)) != (new := safe_url(asked.url)):
-        found.append(f"URL: the tape has {old}, this run sends {new}")
-    if canonical_body(recorded.body) != canonical_body(asked.body):
-        found += _body(recorded.body, asked.body)
+    found = [say(difference) for difference in find_differences(recorded, asked)]
     return tuple(found[:_LIMIT]) + ((f"and {len(found) - _LIMIT} more",) if len(found) > _LIMIT else ())
 
 
-def _body(recorded: bytes, asked: bytes) -> list[str]:
+def find_differences(recorded: Request, asked: Request) -> tuple[Difference, ...]:
+    """The differences as values, the most telling first; none where the two are the same request."""
+    found: list[Difference] = []
+    if (old := recorded.method.upper()) != (new := asked.method.upper()):
+        found.append(Difference("method", "changed", old, new))
+    if (old := safe_url(recorded.url)) != (new := safe_url(asked.url)):
+        found.append(Difference("URL", "changed", old, new))
+    kinds = content_type(recorded), content_type(asked)
+    if canonical_body(recorded.body, kinds[0]) != canonical_body(asked.body, kinds[1]):
+        found += _bodies(recorded, asked)
+    return tuple(found)
+
+
+def compare_values(path: str, old: Any, new: Any) -> tuple[Difference, ...]:
+    """The differences of two plain values, as `read_json` gives them.
+
+    Args:
+        path: where they stand.
+    """
     try:
-        old, new = json.loads(recorded), json.loads(asked)
+        return tuple(_compare(path, old, new))
+    except RecursionError:
+        return (Difference(path, "changed", *[_Opaque("something nested too deeply to be compared")] * 2),)
+
+
+def say(difference: Difference, sides: Sides = _TAPE_AND_RUN) -> str:
+    """A difference as a sentence."""
+    path, old, new = difference.path or "body", difference.old, difference.new
+    match difference.kind:
+        case "added":
+            return f"{path}: {sides.in_new}, not {sides.in_old}: {shown(new)}"
+        case "removed":
+            return f"{path}: {sides.in_old}, missing {sides.in_new}: {shown(old)}"
+        case "moved":
+            names = (_cut(", ".join(map(str, side))) for side in (old, new))
+            return f"{path}: in another order, {next(names)} {sides.in_old}; {next(names)} {sides.in_new}"
+        case "written" if isinstance(old, Number):
+            return f"{path}: the same number written otherwise, {old} {sides.in_old}, {new} {sides.in_new}"
+        case "written":
+            return f"{path}: only the writing of the JSON differs ({_how(old, new, sides) or 'in its strings'})"
+        case _ if path in ("method", "URL"):
+            return f"{path}: {sides.old} has {old}, {sides.new} sends {new}"
+        case _ if _is_text(old) and _is_text(new):
+            return f"{path}: {_where_texts_part(old, new, sides)}"
+        case _:
+            return f"{path}: {shown(old)} {sides.in_old}, {shown(new)} {sides.in_new}"
+
+
+def how_written(recorded: Request, asked: Request) -> str | None:
+    """In what the writing of two bodies differs that say the same; None where they say different things, or are equal
+    byte by byte.
+
+    Numbers that are written otherwise (1 and 1.0) are told here, too, though they count: `differences` has them.
+    """
+    if recorded.body == asked.body:
+        return None
+    kinds = content_type(recorded), content_type(asked)
+    if parts_of(recorded.body, kinds[0]) is not None and parts_of(asked.body, kinds[1]) is not None:
+        same = canonical_body(recorded.body, kinds[0]) == canonical_body(asked.body, kinds[1])
+        return "the same parts with another boundary" if same else None
+    try:
+        old, new = recorded.body.decode(), asked.body.decode()
+        if not _same_but_for_numbers(read_json(old), read_json(new)):
+            return None
+        how = _how(old, new, _TAPE_AND_RUN)
     except (ValueError, RecursionError):
-        return [f"body: {_shown_bytes(recorded)} on the tape, {_shown_bytes(asked)} in this run"]
-    found = _compare("", old, new)
-    if not found:
-        return ["body: only the writing of numbers differs (1 and 1.0 are different requests)"]
+        return None
+    return f"the same JSON with {how}" if how else None
+
+
+def nearest(asked: Request, candidates: Iterable[Request]) -> int | None:
+    """The index of the recorded request that is most like the one that is asked; None where none is like it at all.
+
+    The method and the URL come first; then how many messages are the same, above all at the beginning, and how many
+    other fields. What is equally near is told apart byte by byte; the earliest is taken. Of very many requests only
+    those are looked into whose length is nearest.
+    """
+    requests = list(candidates)
+    urls = {url: safe_url(url) for url in {request.url for request in requests}}
+    wanted = asked.method.upper(), safe_url(asked.url)
+    same = [(request.method.upper(), urls[request.url]) == wanted for request in requests]
+    outline, size = _Outline(asked.body), len(asked.body)
+    left, best, found = _MOST_BYTES, (False, 0.0, 0.0), None
+    for n in sorted(range(len(requests)), key=lambda n: (not same[n], abs(len(requests[n].body) - size))):
+        body = requests[n].body
+        if (left := left - len(body) - _EACH) < 0 and found is not None:
+            break
+        score = outline.likeness(body)
+        if (same[n], score) < best[:2] or not (same[n] or score):
+            continue
+        rank = (same[n], score, _in_common(body, asked.body) / max(len(body), size, 1))
+        if rank > best or (rank == best and found is not None and n < found):
+            best, found = rank, n
     return found
 
 
-def _compare(path: str, old: Any, new: Any) -> list[str]:
+def align(old: Sequence[Hashable], new: Sequence[Hashable], between: Between | None = None) -> Pairs:
+    """Which items of two lists belong together: equal ones as far as they stand in the same order, and of what lies
+    between those what `between` says; where that is left out, the first with the first.
+
+    Args:
+        between: given the places of both, as ranges.
+    """
+    pairs_of = between or _in_order
+    start = common_prefix(old, new)
+    end = _common_suffix(old, new, min(len(old), len(new)) - start)
+    last_old, last_new = len(old) - end, len(new) - end
+    middle = old[start:last_old], new[start:last_new]
+    blocks: Iterable[tuple[str, int, int, int, int]] = [("replace", 0, len(middle[0]), 0, len(middle[1]))]
+    if len(middle[0]) * len(middle[1]) <= _MOST_CELLS:
+        blocks = SequenceMatcher(None, *middle, autojunk=False).get_opcodes()
+    pairs: Pairs = [(n, n) for n in range(start)]
+    for tag, i, i_end, j, j_end in blocks:
+        rows, columns = range(start + i, start + i_end), range(start + j, start + j_end)
+        pairs += zip(rows, columns, strict=True) if tag == "equal" else pairs_of(rows, columns)
+    return pairs + list(zip(range(last_old, len(old)), range(last_new, len(new)), strict=True))
+
+
+def common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
+    """How many items two sequences share from their beginning. Pieces are compared, not items: that is fast."""
+    low, high = 0, min(len(old), len(new))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if old[low:middle] == new[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _common_suffix(old: Sequence[Any], new: Sequence[Any], most: int) -> int:
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if old[len(old) - middle : len(old) - low] == new[len(new) - middle : len(new) - low]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def shown(value: Any) -> str:
+    """A value as JSON, cut to what fits into a sentence. Numbers are as they were written."""
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > _SHOWN:
+            break
+    return _cut(text)
+
+
+# --- bodies
+
+
+class _Opaque(str):
+    """What is said of bytes that are no text."""
+
+    __slots__ = ()
+
+
+def _bodies(recorded: Request, asked: Request) -> tuple[Difference, ...]:
+    old, new = _tree(recorded), _tree(asked)
+    if old is None or new is None:
+        old, new = _readable(recorded.body), _readable(asked.body)
+    return compare_values("", old, new)
+
+
+def _tree(request: Request) -> Any:
+    """The body as plain values; None where it is neither JSON nor multipart."""
+    parts = parts_of(request.body, content_type(request))
+    if parts is not None:
+        return {"parts": list(map(_part, parts[1:-1]))}
+    try:
+        return read_json(request.body.decode())
+    except (ValueError, RecursionError):
+        return None
+
+
+def _part(part: bytes) -> dict[str, str]:
+    head, _, content = part.lstrip(b"\r\n").partition(b"\r\n\r\n")
+    text = head.decode("utf-8", "replace")
+    name = re.search(r'\bname="([^"]*)"', text)
+    return ({"name": name[1]} if name else {}) | {"head": text, "content": _readable(content)}
+
+
+def _readable(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return _Opaque(f"{len(data)} bytes with the SHA-256 {sha256(data).hexdigest()[:16]}...")
+
+
+# --- values
+
+
+def _compare(path: str, old: Any, new: Any) -> Iterator[Difference]:
     match old, new:
         case dict(), dict():
-            return _compare_objects(path, cast("dict[str, Any]", old), cast("dict[str, Any]", new))
+            yield from _compare_objects(path, cast("dict[str, Any]", old), cast("dict[str, Any]", new))
         case list(), list():
-            return _compare_lists(path, cast("list[Any]", old), cast("list[Any]", new))
+            yield from _compare_lists(path, cast("list[Any]", old), cast("list[Any]", new))
+        case Number(), Number():
+            if old != new:
+                yield Difference(path, "written" if _equal_numbers(old, new) else "changed", old, new)
         case _ if type(old) is type(new) and old == new:
-            return []
-        case str(), str():
-            return [f"{path}: {_where_texts_part(old, new)}"]
+            pass
+        case str(), str() if _is_text(old) and _is_text(new):
+            yield from _compare_texts(path, old, new)
         case _:
-            return [f"{path or 'body'}: {_shown(old)} on the tape, {_shown(new)} in this run"]
+            yield Difference(path, "changed", old, new)
 
 
-def _compare_objects(path: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    found: list[str] = []
-    # The conversation tells more than a parameter, and a parameter more than a tool's schema.
-    for key in sorted(old.keys() | new.keys(), key=lambda key: (key != "messages", key == "tools", key)):
-        here = f"{path}.{key}" if path else key
+def _compare_objects(path: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference]:
+    for key in sorted(old.keys() | new.keys(), key=_telling):
+        # A chat tool's or call's fields stand one level down, under the name that the path has already.
+        here = path if key == "function" and path.endswith(")") else f"{path}.{key}" if path else key
         if key not in old:
-            found.append(f"{here}: not on the tape, {_shown(new[key])} in this run")
+            yield Difference(here, "added", new=new[key])
         elif key not in new:
-            found.append(f"{here}: {_shown(old[key])} on the tape, missing in this run")
+            yield Difference(here, "removed", old[key])
         else:
-            found += _compare(here, old[key], new[key])
-    return found
+            yield from _compare(here, old[key], new[key])
 
 
-def _compare_lists(path: str, old: list[Any], new: list[Any]) -> list[str]:
-    found: list[str] = []
-    for n, (was, now) in enumerate(zip(old, new, strict=False)):
-        found += _compare(f"{path}[{n}]{_label(now)}", was, now)
-    for n, item in enumerate(old[len(new) :], len(new)):
-        found.append(f"{path}[{n}]{_label(item)}: on the tape, missing in this run")
-    for n, item in enumerate(new[len(old) :], len(old)):
-        found.append(f"{path}[{n}]{_label(item)}: in this run, not on the tape: {_shown(item)}")
-    return found
+def _telling(key: str) -> tuple[int, str]:
+    """The conversation tells more than a parameter, and a parameter more than a tool's schema."""
+    ranks = (_CONVERSATION, _SYSTEM, (), _TOOLS)
+    return next((rank for rank, keys in enumerate(ranks) if key in keys), 2), key
+
+
+def _compare_texts(path: str, old: str, new: str) -> Iterator[Difference]:
+    """Texts; of JSON in a string, such as a call's arguments, what it says."""
+    if old[:1] in ("{", "[") and old[:1] == new[:1]:
+        try:
+            values = read_json(old), read_json(new)
+        except (ValueError, RecursionError):
+            yield Difference(path, "changed", old, new)
+            return
+        found = list(_compare(path, *values))
+        yield from found or [Difference(path, "written", old, new)]
+    else:
+        yield Difference(path, "changed", old, new)
+
+
+def _compare_lists(path: str, old: list[Any], new: list[Any]) -> Iterator[Difference]:
+    keys = list(map(write_json, old)), list(map(write_json, new))
+    names = list(map(_label, old)), list(map(_label, new))
+    if path.rpartition(".")[2] in _TOOLS and all(all(side) and len({*side}) == len(side) for side in names):
+        yield from _moved(path, *names)
+        pairs = _by_name(*names)
+    else:
+        pairs = align(*keys, lambda rows, columns: _guess(rows, columns, *names, *keys))
+    for was, now in pairs:
+        if was is not None and now is not None:
+            if keys[0][was] != keys[1][now]:
+                yield from _compare(_item(path, now, names[1][now] or names[0][was]), old[was], new[now])
+        elif was is not None:
+            yield Difference(_item(path, was, names[0][was]), "removed", old[was])
+        elif now is not None:
+            yield Difference(_item(path, now, names[1][now]), "added", new=new[now])
+
+
+def _moved(path: str, old: list[str], new: list[str]) -> Iterator[Difference]:
+    both = {*old} & {*new}
+    order = [name for name in old if name in both], [name for name in new if name in both]
+    if order[0] != order[1]:
+        yield Difference(path, "moved", *order)
+
+
+def _by_name(old: list[str], new: list[str]) -> Pairs:
+    places = {name: n for n, name in enumerate(new)}
+    pairs: Pairs = [(n, places.pop(name, None)) for n, name in enumerate(old)]
+    return pairs + [(None, n) for n in places.values()]
+
+
+def _item(path: str, n: int, label: str) -> str:
+    return f"{path}[{n}] ({label})" if label else f"{path}[{n}]"
 
 
 def _label(item: Any) -> str:
-    """A message's role or a tool's name, so that a reader need not count."""
+    """A message's role, a tool's name or a part's type, so that a reader need not count."""
     if not isinstance(item, dict):
         return ""
     fields = cast("dict[str, Any]", item)
-    function: object = fields.get("function")
-    name = cast("dict[str, Any]", function).get("name") if isinstance(function, dict) else None
-    label = fields.get("role") or name or fields.get("name")
-    return f" ({label})" if isinstance(label, str) else ""
+    inner = fields.get("function") or fields.get("functionCall") or fields.get("functionResponse")
+    name = cast("dict[str, Any]", inner).get("name") if isinstance(inner, dict) else None
+    label = fields.get("role") or name or fields.get("name") or fields.get("type")
+    return label if isinstance(label, str) else ""
 
 
-def _where_texts_part(old: str, new: str) -> str:
-    at = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+# --- lists
+
+
+def _in_order(rows: range, columns: range) -> Pairs:
+    both = min(len(rows), len(columns))
+    pairs: Pairs = list(zip(rows, columns, strict=False))
+    return pairs + [(n, None) for n in rows[both:]] + [(None, n) for n in columns[both:]]
+
+
+def _guess(
+    rows: range, columns: range, old_names: list[str], new_names: list[str], old: list[str], new: list[str]
+) -> Pairs:
+    """Pairs of items that differ: those of the same role or name that have most in common, in their order."""
+    same = [old_names[n] for n in rows] == [new_names[n] for n in columns]
+    if same or len(rows) == len(columns) == 1 or len(rows) * len(columns) > _MOST_GUESSES:
+        return _in_order(rows, columns)
+    # The best that can be made of what is left of both lists, from each pair of places on.
+    table = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
+    gains: dict[tuple[int, int], float] = {}
+    for i in reversed(range(len(rows))):
+        for j in reversed(range(len(columns))):
+            was, now = rows[i], columns[j]
+            if old_names[was] == new_names[now]:
+                gains[i, j] = 0.1 + _in_common(old[was], new[now]) / min(len(old[was]), len(new[now]))
+            paired = gains.get((i, j), 0.0) + table[i + 1][j + 1]
+            table[i][j] = max(paired, table[i + 1][j], table[i][j + 1])
+    pairs: Pairs = []
+    i = j = 0
+    while i < len(rows) and j < len(columns):
+        if (i, j) in gains and table[i][j] == gains[i, j] + table[i + 1][j + 1]:
+            pairs.append((rows[i], columns[j]))
+            i, j = i + 1, j + 1
+        elif table[i][j] == table[i + 1][j]:
+            pairs.append((rows[i], None))
+            i += 1
+        else:
+            pairs.append((None, columns[j]))
+            j += 1
+    return pairs + [(n, None) for n in rows[i:]] + [(None, n) for n in columns[j:]]
+
+
+def _in_common(old: Any, new: Any) -> int:
+    """How much of two texts is the same from their beginning and from their end."""
+    start = common_prefix(old, new)
+    return start + _common_suffix(old, new, min(len(old), len(new)) - start)
+
+
+class _Outline:
+    """A body's messages and other fields as bytes: enough to see which of many bodies is near."""
+
+    def __init__(self, body: bytes) -> None:
+        self._messages, self._fields = _outlined(body)
+        self._known = frozenset(self._messages)
+
+    def likeness(self, body: bytes) -> float:
+        """From 0 to 3: up to 1 for each of the first messages, all messages, and the other fields."""
+        messages, fields = _outlined(body)
+        longest = max(len(messages), len(self._messages), 1)
+        start = common_prefix(messages, self._messages)
+        shared = start + sum(message in self._known for message in messages[start:])
+        keys = max(len(fields), len(self._fields), 1)
+        return (start + shared) / longest + len(fields.items() & self._fields.items()) / keys
+
+
+_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_items_of = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def _outlined(body: bytes) -> tuple[list[bytes], dict[str, bytes]]:
+    try:
+        fields = {key: bytes(value) for key, value in _fields_of.decode(body).items()}
+    except (ValueError, RecursionError):
+        return [], {}
+    for key in _CONVERSATION:
+        if fields.get(key, b"").startswith(b"["):
+            return list(map(bytes, _items_of.decode(fields.pop(key)))), fields
+    return [], fields
+
+
+# --- the writing of JSON
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[-+.\w]+|[\[\]{},:]', re.DOTALL)
+
+
+def _how(old: str, new: str, sides: Sides) -> str:
+    """In what two texts of the same JSON differ; empty where in nothing that has a name."""
+    tokens = _TOKEN.findall(old), _TOKEN.findall(new)
+    gaps = _TOKEN.split(old), _TOKEN.split(new)
+    strings = [Counter(token for token in side if token[0] == '"') for side in tokens]
+    numbers = [Counter(token for token in side if token[0] in "-0123456789") for side in tokens]
+    moved = _keys_in_order(old) != _keys_in_order(new)
+    found: list[str] = []
+    if moved:
+        found.append("other key order")
+    # Where the keys moved, the white space moved with them.
+    if Counter(gaps[0]) != Counter(gaps[1]) if moved else gaps[0] != gaps[1]:
+        found.append("other white space")
+    if strings[0] != strings[1]:
+        found.append("other escapes")
+    if numbers[0] != numbers[1]:
+        was, now = (min(side) for side in (numbers[0] - numbers[1], numbers[1] - numbers[0]))
+        found.append(f"numbers written otherwise ({was} {sides.in_old}, {now} {sides.in_new})")
+    return " and ".join(filter(None, (", ".join(found[:-1]), *found[-1:])))
+
+
+def _keys_in_order(text: str) -> list[list[str]]:
+    """The names of each object, object by object, as they were written."""
+    found: list[list[str]] = []
+
+    def keep(pairs: list[tuple[str, Any]]) -> None:
+        found.append([key for key, _ in pairs])
+
+    json.loads(text, object_pairs_hook=keep, parse_int=str)
+    return found
+
+
+def _same_but_for_numbers(old: Any, new: Any) -> bool:
+    match old, new:
+        case Number(), Number():
+            return _equal_numbers(old, new)
+        case dict(), dict():
+            a, b = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
+            return a.keys() == b.keys() and all(_same_but_for_numbers(a[key], b[key]) for key in a)
+        case list(), list():
+            items = cast("list[Any]", old), cast("list[Any]", new)
+            return len(items[0]) == len(items[1]) and all(map(_same_but_for_numbers, *items))
+        case _:
+            return type(old) is type(new) and old == new
+
+
+def _equal_numbers(old: str, new: str) -> bool:
+    try:
+        return Decimal(old) == Decimal(new)
+    except ArithmeticError:  # An exponent beyond all use.
+        return False
+
+
+# --- words
+
+
+def _where_texts_part(old: str, new: str, sides: Sides) -> str:
+    at = common_prefix(old, new)
     start = max(0, at - 20)
     lead = "..." if start else ""
+    lengths = f" ({len(old)} and {len(new)} characters)" if max(len(old), len(new)) > _SHOWN else ""
     return (
-        f"from character {at + 1} on the tape has {lead}{_cut(old[start:])!r}, this run {lead}{_cut(new[start:])!r}"
+        f"from character {at + 1} on {sides.old} has {lead}{_cut(old[start:])!r}, "
+        f"{sides.new} {lead}{_cut(new[start:])!r}{lengths}"
     )
 
 
-def _cut(text: str, limit: int = 60) -> str:
+def _cut(text: str, limit: int = _SHOWN) -> str:
     return text if len(text) <= limit else text[:limit] + "..."
 
 
-def _shown(value: Any) -> str:
-    return _cut(json.dumps(value, ensure_ascii=False))
+def _is_text(value: Any) -> bool:
+    return type(value) is str
 
 
-def _shown_bytes(data: bytes) -> str:
-    return f"{len(data)} bytes {_cut(data[:80].decode('utf-8', 'replace'))!r}"
+def _pieces(value: Any) -> Iterator[str]:
+    match value:
+        case Number() | _Opaque():
+            yield value
+        case dict():
+            for n, (key, item) in enumerate(cast("dict[str, Any]", value).items()):
+                yield f"{', ' if n else '{'}{json.dumps(key, ensure_ascii=False)}: "
+                yield from _pieces(item)
+            yield "}" if value else "{}"
+        case list():
+            for n, item in enumerate(cast("list[Any]", value)):
+                yield ", " if n else "["
+                yield from _pieces(item)
+            yield "]" if value else "[]"
+        case _:
+            yield json.dumps(value, ensure_ascii=False)
