@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from . import clients as clients
     from .agent.agent import Agent as Agent
     from .agent.result import RunResult as RunResult
     from .agent.result import Step as Step
@@ -69,10 +70,19 @@ if TYPE_CHECKING:
     from .tape.effects import ToolRun as ToolRun
     from .tape.files import load_tape as load_tape
     from .tape.files import save_tape as save_tape
+    from .tape.lanes import lane as lane
+    from .tape.open import open_tape as open_tape
+    from .tape.opened import OpenTape as OpenTape
+    from .tape.opened import Skip as Skip
+    from .tape.secrets import Redaction as Redaction
+    from .tools import RERUN as RERUN
     from .tools import Context as Context
     from .tools import InvalidArguments as InvalidArguments
     from .tools import Tool as Tool
     from .tools import tool as tool
+    from .transport.faults import Fault as Fault
+    from .transport.faults import Faults as Faults
+    from .transport.faults import RandomFaults as RandomFaults
     from .wire import Dialect as Dialect
 
 _HOMES = {
@@ -97,7 +107,12 @@ _HOMES = {
     "providers": ("Provider",),
     "tape.effects": ("Interaction", "Tape", "ToolRun"),
     "tape.files": ("load_tape", "save_tape"),
-    "tools": ("Context", "InvalidArguments", "Tool", "tool"),
+    "tape.lanes": ("lane",),
+    "tape.open": ("open_tape",),
+    "tape.opened": ("OpenTape", "Skip"),
+    "tape.secrets": ("Redaction",),
+    "tools": ("Context", "InvalidArguments", "RERUN", "Tool", "tool"),
+    "transport.faults": ("Fault", "Faults", "RandomFaults"),
     "wire": ("Dialect",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -106,6 +121,8 @@ __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604  # pyright: ignore[re
 
 
 def __getattr__(name: str) -> Any:
+    if name == "clients":  # A package of its own: other people's clients, each loaded when it is used.
+        return importlib.import_module(".clients", __name__)
     if name not in _HOME:
         raise AttributeError(f"module 'playhead' has no attribute {name!r}")
     value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

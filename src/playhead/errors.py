@@ -26,7 +26,7 @@ Everything that Playhead raises on purpose.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from .agent.result import RunResult
@@ -152,17 +152,29 @@ class Divergence(TapeError):
     """The run asks for something other than what the tape holds at that place.
 
     Attributes:
+        kind: `changed` (something else was recorded there), `missing` (nothing was), or `consumed` (it was recorded,
+            and all of it was played already).
         lane: the line of work that diverged.
         ordinal: the effect's place in that lane, from 0.
+        effect: the number of the recorded effect that it differs from, where there is one.
         differences: one sentence a difference, the most telling first.
     """
 
     def __init__(
-        self, message: str, *, lane: str = "root", ordinal: int = 0, differences: tuple[str, ...] = ()
+        self,
+        message: str,
+        *,
+        kind: Literal["changed", "missing", "consumed"] = "missing",
+        lane: str = "root",
+        ordinal: int = 0,
+        effect: int | None = None,
+        differences: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
+        self.kind = kind
         self.lane = lane
         self.ordinal = ordinal
+        self.effect = effect
         self.differences = differences
 
 
@@ -176,6 +188,9 @@ class StepLimit(RunError):
 
 class ToolInDoubt(RunError):
     """A tool that may run only once was cut down in the middle of an earlier run.
+
+    It may have done its work or not, and only somebody who looks can tell. The ways on: `in_doubt="rerun"`, or
+    `in_doubt=Skip("the result")`, where the tape is opened; or a function that finds out, `@tool(reconcile=...)`.
 
     Attributes:
         lane: the call's own lane.

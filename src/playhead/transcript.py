@@ -70,13 +70,18 @@ def summary(tape: Tape, heard: Sequence[Heard] | None = None) -> dict[str, Any]:
     """
     interactions = tape.interactions
     decoded = map(hear, interactions) if heard is None else heard
-    calls = [_summary_of_call(n, *both) for n, both in enumerate(zip(interactions, decoded, strict=True))]
+    numbers = [n for n, effect in tape.numbered if isinstance(effect, Interaction)]
+    calls: list[dict[str, Any]] = [
+        {"n": n, "effect": number, **_summary_of_call(call, said)}
+        for n, (number, call, said) in enumerate(zip(numbers, interactions, decoded, strict=True))
+    ]
+    runs = [(n, effect) for n, effect in tape.numbered if isinstance(effect, ToolRun)]
     answered = [call["response"] for call in calls if call["response"]["error"] is None]
     return {
         "format": tape.format,
         "version": tape.version,
         "interactions": calls,
-        "tools": [_summary_of_tool(n, run) for n, run in enumerate(tape.tools)],
+        "tools": [{"n": n, "effect": number, **_summary_of_tool(run)} for n, (number, run) in enumerate(runs)],
         "totals": {
             "interactions": len(calls),
             "input_tokens": _total(answered, "input_tokens"),
@@ -130,11 +135,10 @@ def _summary_of_unknown(call: Interaction) -> RequestSummary:
     return RequestSummary(model if isinstance(model, str) else None, stream if isinstance(stream, bool) else None)
 
 
-def _summary_of_call(n: int, call: Interaction, heard: Heard) -> dict[str, Any]:
+def _summary_of_call(call: Interaction, heard: Heard) -> dict[str, Any]:
     response, usage = heard.response, heard.response.usage
     known = heard.wire is not None
     return {
-        "n": n,
         "lane": call.lane,
         "method": call.request.method,
         "url": call.request.url,
@@ -158,9 +162,8 @@ def _summary_of_call(n: int, call: Interaction, heard: Heard) -> dict[str, Any]:
     }
 
 
-def _summary_of_tool(n: int, run: ToolRun) -> dict[str, Any]:
+def _summary_of_tool(run: ToolRun) -> dict[str, Any]:
     return {
-        "n": n,
         "lane": run.lane,
         "call_id": run.call_id,
         "name": run.name,

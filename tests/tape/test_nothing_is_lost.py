@@ -109,6 +109,19 @@ def test_a_kill_while_a_cassette_is_copied_into_its_journal_costs_nothing(tmp_pa
         assert not journal.exists()
 
 
+@pytest.mark.parametrize("ending", [".yaml", ".jsonl"])
+def test_a_recording_that_was_killed_before_it_was_put_in_its_place_is_put_there_by_the_next_run(
+    tmp_path: Path, ending: str
+) -> None:
+    path = tmp_path / f"t{ending}"
+    agent = Conversation().agent()
+    recorded = run(agent, tmp_path / "whole.jsonl")
+    (tmp_path / f"t{ending}.part").write_bytes((tmp_path / "whole.jsonl").read_bytes())
+    assert run(agent, path).text == recorded.text
+    assert run(agent, path, "replay").text == recorded.text
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([path.name, "whole.jsonl"])
+
+
 def test_a_tool_in_doubt_stops_the_run_before_the_tools_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
 

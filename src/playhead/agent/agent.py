@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar, Unpack
@@ -15,7 +16,7 @@ from ..http import Transport
 from ..messages import MediaPart, Message, Settings, TextPart
 from ..model import Model
 from ..providers import Provider, demo, resolve
-from ..tape.open import Mode, TapeSource, open_playhead
+from ..tape.open import Mode, TapeSource, playhead_for
 from ..tape.playhead import Playhead
 from ..transport.auth import AuthTransport
 from .loop import opening
@@ -66,15 +67,20 @@ class Agent:
         settings: Settings | None = None,
         **more: Unpack[Settings],
     ) -> None:
-        provider, id = resolve(model, provider)
-        if base_url is not None:
-            provider = msgspec.structs.replace(provider, base_url=base_url.rstrip("/"))
-        self.model = Model(provider, id, api_key=api_key)
+        self.model = _model(model, provider, base_url, api_key)
         self.system = system
         self.settings = _settings(settings, more)
         self.max_steps = max_steps
         self._toolbox = Toolbox(tools, max_parallel_tools)
         self._transport = transport
+
+    def with_model(
+        self, model: str, *, provider: Provider | None = None, base_url: str | None = None, api_key: str | None = None
+    ) -> Agent:
+        """This agent with another model. Arguments and errors as in `Agent`."""
+        other = copy.copy(self)
+        other.model = _model(model, provider, base_url, api_key)
+        return other
 
     def __repr__(self) -> str:
         tools = ", ".join(self._toolbox.tools)
@@ -95,8 +101,10 @@ class Agent:
             prompt: what the user says: text, or pieces of text and media. It may be left out where `messages` ends
                 with what is to be answered.
             messages: a conversation to go on with, such as `result.messages`.
-            tape: a file (`.jsonl` is Playhead's own format, `.yaml` is go-vcr's) or a tape in memory. Without one the
-                run is recorded in memory, in `result.tape`.
+            tape: a file (`.jsonl` is Playhead's own format, `.yaml` is go-vcr's), a tape in memory, or one that
+                `open_tape` gave. Without one it is the tape that is open around the run: that of the run whose tool
+                this is called in, or of a `with open_tape(...)` block. Else the run is recorded in memory, in
+                `result.tape`.
             mode: `record`, `replay`, `auto`, `resume` (where none is given) or `off`.
             settings: for this run, over the agent's.
 
@@ -182,7 +190,14 @@ class Agent:
 
     def _playhead(self, tape: TapeSource | None, mode: Mode | None) -> Playhead:
         transport = _Kept(self._transport) if self._transport is not None else _network(self.model.provider)
-        return open_playhead(tape, mode, AuthTransport(transport, self.model.key), self.model.require_key)
+        return playhead_for(tape, mode, AuthTransport(transport, self.model.key), self.model.require_key)
+
+
+def _model(name: str, provider: Provider | None, base_url: str | None, api_key: str | None) -> Model:
+    provider, id = resolve(name, provider)
+    if base_url is not None:
+        provider = msgspec.structs.replace(provider, base_url=base_url.rstrip("/"))
+    return Model(provider, id, api_key=api_key)
 
 
 class _Kept:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ..errors import CodecError, PlayheadError, ProviderError, RunError, StepLimit, TransportError
 from ..events import Event, MessageEnd
@@ -213,6 +213,4 @@ class Course:
 
 def _run_id(playhead: Playhead) -> str:
     """What stands for this run: its tape, so that a resumed run is the same run."""
-    tape = playhead.tape()
-    meta: dict[str, Any] = tape.meta if tape else {}
-    return str(meta.get("id") or uuid.uuid4().hex)
+    return playhead.opened.id or uuid.uuid4().hex

@@ -13,12 +13,14 @@ from typing import Any
 
 import msgspec
 
-from ..errors import ConfigError, StopRun, TapeError
+from ..errors import ConfigError, StopRun, TapeError, ToolInDoubt
 from ..events import ToolEnd, ToolStart
 from ..messages import MediaPart, Message, ToolCallPart, ToolResultPart
 from ..tape.effects import ToolRun
+from ..tape.lanes import standing
+from ..tape.opened import Skip
 from ..tape.playhead import Playhead
-from ..tools import AnyTool, Context, InvalidArguments, as_tool, split_result
+from ..tools import RERUN, AnyTool, Context, InvalidArguments, as_tool, split_result
 
 
 class Toolbox:
@@ -51,6 +53,7 @@ class Toolbox:
             TapeError, ToolInDoubt: from the tape, before any of the tools has run.
         """
         batch = _Batch(self, step, playhead)
+        await batch.settle()
         tasks = [asyncio.ensure_future(batch.one(n)) for n in range(len(step.calls))]
         for task in tasks:
             task.add_done_callback(batch.ended)
@@ -142,14 +145,17 @@ class _Batch:
             ToolRun(lane=lane, call_id=call.id, name=call.name, arguments=call.arguments)
             for call, lane in zip(step.calls, step.lanes, strict=True)
         ]
-        self._played = [playhead.played_tool(begun, self._effect(begun)) for begun in self._begun]
+        self._doubts: dict[int, ToolInDoubt] = {}
+        self._decided: dict[int, ToolRun] = {}
+        self._played = [self._look_up(n, begun) for n, begun in enumerate(self._begun)]
 
     async def one(self, n: int) -> None:
         call, lane = self._step.calls[n], self._step.lanes[n]
         async with self._slots:
             self.events.put_nowait(ToolStart(call, lane))
             played = self._played[n]
-            run = played or await self._playhead.run_tool(self._begun[n], lambda: self._execute(n))
+            with standing(self._playhead.opened, lane):
+                run = played or await self._playhead.run_tool(self._begun[n], lambda: self._run_or_decide(n))
             self._step.finished[n] = run
             self.events.put_nowait(ToolEnd(call, _result(call, run), lane, run.duration_s, played is not None))
 
@@ -157,9 +163,57 @@ class _Batch:
         """A task is over, well or not."""
         self.events.put_nowait(task)
 
-    def _effect(self, begun: ToolRun) -> str:
+    def _look_up(self, n: int, begun: ToolRun) -> ToolRun | None:
+        """The result from the tape, or None where the tool is to run, or what is in doubt is to be settled."""
         tool = self._tools.get(begun.name)
-        return tool.effect if tool else "read"
+        try:
+            return self._playhead.played_tool(begun, tool.effect if tool else "read")
+        except ToolInDoubt as doubt:
+            opened = self._playhead.opened
+            if tool is not None and tool.reconcile is not None and not opened.closed:
+                self._doubts[n] = doubt
+                return None
+            choice = opened.choice(doubt)
+            if choice is None:
+                raise
+            if isinstance(choice, Skip):
+                self._decided[n] = msgspec.structs.replace(begun, result=choice.result, is_error=choice.is_error)
+            return None
+
+    async def settle(self) -> None:
+        """Let tools in doubt find out themselves what became of them.
+
+        Raises:
+            ToolInDoubt: one could not.
+        """
+        for n, doubt in self._doubts.items():
+            if (found := await self._reconciled(n, doubt)) is not None:
+                self._decided[n] = found
+
+    async def _reconciled(self, n: int, doubt: ToolInDoubt) -> ToolRun | None:
+        """What became of a call that was cut down; None where it never happened."""
+        begun = self._begun[n]
+        tool = self._tools[begun.name]
+        find_out = tool.reconcile
+        assert find_out is not None  # noqa: S101 - else it would not be settled here
+        try:
+            arguments = find_out.select(tool.bind(begun.arguments))
+        except InvalidArguments:
+            return None  # So it cannot have run.
+        try:
+            with standing(self._playhead.opened, begun.lane):
+                value = await self._invoke(find_out, arguments, self._step.context(n))
+            if value is RERUN:
+                return None
+            text, media = split_result(value)
+        except Exception as error:
+            doubt.add_note(f"Its reconcile function raised {type(error).__name__}: {error}")
+            raise doubt from error
+        plain = tuple(msgspec.to_builtins(item) for item in media)
+        return msgspec.structs.replace(begun, result=text, media=plain)
+
+    async def _run_or_decide(self, n: int) -> ToolRun:
+        return self._decided[n] if n in self._decided else await self._execute(n)
 
     async def _execute(self, n: int) -> ToolRun:
         """Run a tool. Whatever goes wrong in it becomes an error result; only the tape's own errors leave."""
@@ -174,7 +228,7 @@ class _Batch:
             return msgspec.structs.replace(begun, result=f"Error: {error}", is_error=True)
         except StopRun as stop:
             return msgspec.structs.replace(begun, result=str(stop), stop=stop.text or "")
-        except TapeError:
+        except (TapeError, ToolInDoubt):
             raise  # A run inside the tool has left its tape: the model cannot mend that.
         except asyncio.CancelledError:
             task = asyncio.current_task()

@@ -61,7 +61,7 @@ def total_usage(totals: dict[str, Any]) -> Usage:
 def _row(call: dict[str, Any]) -> tuple[str, ...]:
     usage, cost = call["response"]["usage"], call["response"]["cost"]
     return (
-        str(call["n"]),
+        str(call["effect"]),
         call["lane"],
         f"{call['method']} {call['url']}",
         call["request"]["model"] or "-",
@@ -77,7 +77,7 @@ def _row(call: dict[str, Any]) -> tuple[str, ...]:
 def _conversation(call: dict[str, Any], prompt: str | None, console: Console, renderer: Renderer) -> None:
     response = call["response"]
     console.line()
-    console.line(f"[{call['n']}] {call['provider'] or call['url']}", "bold")
+    console.line(f"[{call['effect']}] {call['provider'] or call['url']}", "bold")
     if prompt:
         console.line(f"> {prompt}")
     if response["reasoning"]:

@@ -1,10 +1,11 @@
-"""From a file and a mode to a playhead."""
+"""From a file and a mode to an open tape."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -13,9 +14,13 @@ from ..http import Transport
 from .effects import Tape
 from .files import load_tape, save_tape
 from .formats import format_for, is_native, native
+from .lanes import here, lane_on
+from .opened import Branch, Faults, InDoubt, OnDivergence, OpenTape, Options
 from .player import Player
 from .playhead import Playhead
+from .playing import Cut
 from .recorder import Recorder
+from .secrets import Redaction
 from .writer import TapeWriter, lock
 
 Mode: TypeAlias = Literal["record", "replay", "auto", "resume", "off"]
@@ -28,52 +33,106 @@ Mode: TypeAlias = Literal["record", "replay", "auto", "resume", "off"]
     off      -                                         live, not recorded
 """
 
-TapeSource: TypeAlias = str | os.PathLike[str] | Tape
+TapeSource: TypeAlias = str | os.PathLike[str] | Tape | OpenTape
 
 
-def open_playhead(
-    source: TapeSource | None,
-    mode: Mode | None,
-    inner: Transport,
-    ready: Callable[[], None] = lambda: None,
-) -> Playhead:
-    """A playhead at the start of a tape.
+def open_tape(
+    source: str | os.PathLike[str] | Tape | None = None,
+    mode: Mode | None = None,
+    *,
+    on_divergence: OnDivergence = "strict",
+    in_doubt: InDoubt = "raise",
+    speed: float | None = None,
+    cut: Cut = "recorded",
+    redact: Redaction | None = None,
+    faults: Faults | None = None,
+) -> OpenTape:
+    """Open a tape for runs, sub-agents and other people's clients.
+
+        with ph.open_tape("run.jsonl", mode="replay") as tape:
+            agent.run_sync("...")
 
     Args:
-        source: a file, or a tape in memory; without one, the run is recorded in memory.
+        source: a file (its ending says the format), or a tape in memory; without one it is recorded in memory.
+        mode: `record`, `replay`, `auto`, `resume` (where none is given) or `off`.
+        on_divergence: what happens where something else is asked for than what was recorded: `strict` raises, `fork`
+            goes on live on a child of the tape, `drift` plays what stands there and marks the run.
+        in_doubt: what to do with a tool that may run only once and was cut down in the middle: `raise`, `rerun`,
+            `Skip(result)`, or a function that is given the `ToolInDoubt` and returns one of them.
+        speed: what is played is played at once where it is None, in recorded time at 1.0, twice as fast at 2.0.
+        cut: how what is played is cut into chunks: as `recorded`, by `event`, by `byte`, or at random from a seed.
+        redact: what is taken out before anything is kept, beside headers that may be secret.
+        faults: strikes what is played or sent. See `playhead.Faults`.
+
+    Raises:
+        ConfigError: there is no such mode, it needs a tape, or options do not go together.
+        TapeError: the tape cannot be read.
+    """
+    if mode is not None and mode not in get_args(Mode):
+        raise ConfigError(f"there is no mode {mode!r}; the modes are: {', '.join(get_args(Mode))}")
+    if on_divergence not in get_args(OnDivergence):
+        raise ConfigError(f"on_divergence is one of {', '.join(get_args(OnDivergence))}, not {on_divergence!r}")
+    if on_divergence == "fork" and mode in ("replay", "auto"):
+        raise ConfigError(f"on_divergence='fork' goes on live, which mode {mode!r} may not: use mode 'resume'")
+    options = Options(
+        on_divergence=on_divergence,
+        in_doubt=in_doubt,
+        speed=speed,
+        cut=cut,
+        redact=(redact or Redaction()).opened(),
+        faults=faults,
+    )
+    if mode == "off":
+        return OpenTape(mode="off", options=options)
+    if source is None:
+        if mode == "replay":
+            raise ConfigError("mode 'replay' plays a tape: say which one with tape=...")
+        return OpenTape(mode="record", recorder=Recorder(Tape(), redact=options.redact), options=options)
+    if isinstance(source, Tape):
+        return _in_memory(source, mode or "resume", options)
+    return _File(Path(source), mode or "resume", options).open()
+
+
+def playhead_for(
+    source: TapeSource | None, mode: Mode | None, inner: Transport, ready: Callable[[], None] = lambda: None
+) -> Playhead:
+    """The playhead of a run that begins here.
+
+    Args:
+        source: what the run was given: a file, a tape in memory, or one that is open; without one and without a mode
+            it is the tape that is open around it, and where there is none it is recorded in memory.
         mode: `resume` where none is given.
         inner: what answers ahead of the playhead.
         ready: called before anything goes out; raises where it cannot.
 
     Raises:
-        ConfigError: there is no such mode, or it needs a tape.
-        TapeError: the tape cannot be read.
+        ConfigError, TapeError: as `open_tape` does.
     """
-    if mode is not None and mode not in get_args(Mode):
-        raise ConfigError(f"there is no mode {mode!r}; the modes are: {', '.join(get_args(Mode))}")
-    if mode == "off":
-        return Playhead(inner, ready=ready)
-    if source is None:
-        if mode == "replay":
-            raise ConfigError("mode 'replay' plays a tape: say which one with tape=...")
-        return Playhead(inner, recorder=Recorder(Tape()), ready=ready)
-    if isinstance(source, Tape):
-        return _in_memory(source, mode or "resume", inner, ready)
-    return _File(Path(source), mode or "resume").open(inner, ready)
+    around = here()
+    if source is None and mode is None and around is not None:
+        source = around.tape
+    if not isinstance(source, OpenTape):
+        return Playhead(open_tape(source, mode), inner, ready)
+    if mode is not None and mode != source.mode:
+        raise ConfigError(f"the tape is open in mode {source.mode!r}: leave mode={mode!r} out, or open another")
+    return Playhead(source, inner, ready, base=lane_on(source), owner=False)
 
 
-def _in_memory(tape: Tape, mode: Mode, inner: Transport, ready: Callable[[], None]) -> Playhead:
+def _in_memory(tape: Tape, mode: Mode, options: Options) -> OpenTape:
     if mode == "record":
-        return Playhead(inner, recorder=Recorder(Tape()), ready=ready)
+        return OpenTape("in memory", mode=mode, recorder=Recorder(Tape(), redact=options.redact), options=options)
     closed = mode in ("replay", "auto")
-    return Playhead(
-        inner,
-        Player(tape, "in memory", resume=not closed),
-        None if closed else Recorder(tape),
+    return OpenTape(
+        "in memory",
+        mode=mode,
+        options=options,
+        player=Player(tape, "in memory", resume=not closed, redact=options.redact),
+        recorder=None if closed else Recorder(tape, redact=options.redact),
         closed=closed,
-        ready=ready,
-        name="in memory",
         recorded=tape,
+        branch=lambda at: Branch(
+            recorder=Recorder(tape.fork(at), redact=options.redact), name="in memory, forked", on_close=lambda _: None
+        ),
     )
 
 
@@ -84,9 +143,10 @@ class _File:
     anew must stay whole until the new one is there: then the lines go into a journal first.
     """
 
-    def __init__(self, path: Path, mode: Mode) -> None:
+    def __init__(self, path: Path, mode: Mode, options: Options) -> None:
         format_for(path)  # An ending that says nothing is an error before anything happens.
         self.path = path
+        self._options = options
         self.journal = path.with_name(f"{path.name}.part")
         self._seen = _identity(path)
         self._whole: Tape | None = None
@@ -97,28 +157,54 @@ class _File:
         self.mode = mode
         self._before: Tape | None = None
         self._from_journal = False
+        self._version = native.VERSION
         self._writer: TapeWriter | None = None
         self._guard = -1
 
-    def open(self, inner: Transport, ready: Callable[[], None]) -> Playhead:
+    def open(self) -> OpenTape:
         name = str(self.path)
         if self.mode == "replay":
             tape = self._load()
-            return Playhead(inner, Player(tape, name), closed=True, name=name, recorded=tape, warnings=tape.warnings)
+            return OpenTape(
+                name,
+                mode=self.mode,
+                options=self._options,
+                player=Player(tape, name, redact=self._options.redact),
+                closed=True,
+                recorded=tape,
+                warnings=tape.warnings,
+            )
         before = self._before = self._interrupted_or_whole() if self.mode == "resume" else None
-        recorder = Recorder(before or Tape(), self._open_writer)
+        recorder = self._recorder(before)
         warnings = before.warnings if before else ()
         if self._from_journal and self._seen:
             warnings += (f"the run went on from an interrupted recording of {name!r}, in {self.journal.name!r}",)
-        return Playhead(
-            inner,
-            Player(before, name, resume=True) if before else None,
-            recorder,
-            ready=ready,
-            on_close=lambda whole: self._commit(recorder, whole=whole),
-            name=name,
+        return OpenTape(
+            name,
+            mode=self.mode,
+            options=self._options,
+            player=Player(before, name, resume=True, redact=self._options.redact) if before else None,
+            recorder=recorder,
+            recorded=before,
             warnings=warnings,
+            on_close=lambda whole: self._commit(recorder, whole=whole),
+            branch=None if before is None else self._branch,
         )
+
+    def _recorder(self, before: Tape | None) -> Recorder:
+        return Recorder(before or Tape(), self._open_writer, redact=self._options.redact, version=self._version)
+
+    def _branch(self, at: int) -> Branch:
+        """A child of this tape with the effects before number `at`, to be recorded on."""
+        from .forking import fork_file, free_name
+
+        child = free_name(self.path)
+        source = self.journal if self._from_journal else self.path
+        tape = fork_file(source, child, at, whole=self._from_journal)
+        file = _File(child, "resume", self._options)
+        file._before = tape
+        recorder = file._recorder(tape)
+        return Branch(recorder=recorder, name=str(child), on_close=lambda whole: file._commit(recorder, whole=whole))
 
     def _load(self) -> Tape:
         try:
@@ -137,11 +223,17 @@ class _File:
         if journal is not None:
             tape = native.load(journal, str(self.journal))
             if tape.effects or self._seen is None:
-                self._from_journal = True
-                return tape
+                self._from_journal, self._version = True, tape.version
+                if self._seen is None or is_native(self.path):
+                    return tape
+                old = load_tape(self.path)  # Which says whose cassette it is.
+                return replace(tape, format=old.format, version=old.version)
         if self._seen is None or (is_native(self.path) and _begun(self.path) is None):
             return None
-        return load_tape(self.path)
+        tape = load_tape(self.path)
+        if is_native(self.path):
+            self._version = tape.version
+        return tape
 
     def _open_writer(self, meta: dict[str, Any]) -> TapeWriter:
         grows = self.mode == "resume" and not self._from_journal
@@ -172,6 +264,10 @@ class _File:
 
     def _commit(self, recorder: Recorder, *, whole: bool) -> str | None:
         """Put the tape in its place. Where that fails, the journal stays."""
+        if self._writer is None and self._from_journal and whole:
+            self._open_writer(
+                recorder.meta
+            )  # It was only played: the recording had come to its end, not to its place.
         if (writer := self._writer) is None:
             self._release()
             return None
@@ -180,6 +276,10 @@ class _File:
                 return None
             if self.mode == "record" and self._seen is not None and not whole:
                 return self._keep_old(recorder.tape())
+            if self.mode == "record" and self._seen is not None:
+                from .lineage import detach_children
+
+                detach_children(self.path)
             save_tape(recorder.tape(), self.path)
             self.journal.unlink()
         except OSError as error:

@@ -1,58 +1,75 @@
 """
 The playhead: behind it effects are played from the tape, ahead of it they happen and are recorded.
 
-It is a transport around a transport for what goes over HTTP, and a gate for tools.
+It is a transport around a transport for what goes over HTTP, and a gate for tools. Each run has one of its own; the
+tape that it moves along may be shared.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 
-from ..errors import ToolInDoubt, TransportError
+from ..errors import TransportError
 from ..http import Request, Response, Transport
 from .effects import ROOT, Tape, ToolRun
-from .player import Player
+from .opened import OpenTape
 from .playing import play
-from .recorder import CallRecording, Recorder
+from .recorder import CallRecording
 
 
-def _say_nothing(whole: bool) -> None:
-    pass
-
-
-@dataclass
 class Playhead:
-    """A position on a tape.
+    """A run's position on a tape.
 
     Args:
+        tape: what it moves along.
         inner: what answers ahead of the playhead.
-        player: finds what was recorded; None where nothing was.
-        recorder: puts on the tape what happens; None where nothing is to be kept.
-        closed: whether nothing may happen ahead of the playhead (mode `replay`).
         ready: called before anything goes out; raises where it cannot (a missing key).
-        on_close: called once, when the run is over, with whether it came to its end: it puts the file in its place.
-        name: the tape's name, for messages.
-        recorded: what is on the tape when no recorder is there.
-        lane: that of the run's own model calls.
-        warnings: what a run on this tape should be told.
+        base: the lane that the run stands in. Of several runs there, the first has this lane for its own.
+        owner: whether the tape is this run's alone, and is closed with it.
+
+    Attributes:
+        last_played: whether the last response came from the tape.
     """
 
-    inner: Transport | None
-    player: Player | None = None
-    recorder: Recorder | None = None
-    closed: bool = False
-    ready: Callable[[], None] = lambda: None
-    on_close: Callable[[bool], str | None] = _say_nothing
-    name: str = ""
-    recorded: Tape | None = None
-    lane: str = ROOT
-    warnings: tuple[str, ...] = ()
-    last_played: bool = False
+    def __init__(
+        self,
+        tape: OpenTape,
+        inner: Transport | None,
+        ready: Callable[[], None] = lambda: None,
+        *,
+        base: str = ROOT,
+        owner: bool = True,
+    ) -> None:
+        self.opened = tape
+        self.last_played = False
+        self._inner = inner
+        self._ready = ready
+        self._base = base
+        self._lane: str | None = None
+        self._owner = owner
+        self._warned = () if owner else tape.warnings
+        faults, sender = tape.options.faults, _Sender(self._played_or_sent)
+        self._sender: Transport = sender if faults is None else faults.around(sender)
+
+    @property
+    def lane(self) -> str:
+        """That of the run's own model calls; it is settled when the first one is made."""
+        return self._lane or self._base
+
+    @property
+    def name(self) -> str:
+        """The tape's name, for messages."""
+        return self.opened.name
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the run should be told of its tape."""
+        tape = self.opened
+        return tuple(warning for warning in (*tape.warnings, *tape.drifts) if warning not in self._warned)
 
     def tape(self) -> Tape | None:
         """What is on the tape by now; None where nothing is kept."""
-        return self.recorder.tape() if self.recorder else self.recorded
+        return self.opened.tape()
 
     async def send(self, request: Request) -> Response:
         """Play the response from the tape, or let the request happen and record it.
@@ -60,46 +77,29 @@ class Playhead:
         Raises:
             Divergence: the tape holds another request at this place, or has ended and may not grow.
         """
-        lane = self.lane
-        if self.player is not None:
-            recorded = self.player.call(lane, request)
-            if recorded is not None:
-                self.last_played = True
-                return await play(recorded)
-            if self.closed:
-                raise self.player.ended(lane, request)
-        self.last_played = False
-        if self.inner is None:
+        self.last_played = False  # What a fault answers was not played.
+        return await self._sender.send(request)
+
+    async def _played_or_sent(self, request: Request) -> Response:
+        tape = self.opened
+        asked = tape.redacted(request)
+        if self._lane is None:
+            self._lane = tape.claim(self._base, asked)
+        recorded = tape.find(self._lane, asked)
+        self.last_played = recorded is not None
+        if recorded is not None:
+            return await play(recorded, tape.options.speed, tape.options.cut)
+        if self._inner is None:
             raise TransportError("there is no transport: nothing can be sent")
-        self.ready()
-        if self.recorder is None:
-            return await self.inner.send(request)
-        if self.player is not None:
-            self.recorder.supersede(self.player.superseded(lane))
-        return await _recorded(self.inner, request, self.recorder.call(lane, request))
+        self._ready()
+        recording = tape.record(self._lane, asked)
+        if recording is None:
+            return await self._inner.send(request)
+        return await sent_and_recorded(self._inner, request, recording)
 
     def played_tool(self, call: ToolRun, effect: str) -> ToolRun | None:
-        """The result of a tool from the tape, or None where the tool is to run. Nothing happens here yet, so that
-        all calls of a step are looked up before the first of them runs.
-
-        Args:
-            call: the lane, the name and the arguments.
-            effect: the tool's contract: `read`, `idempotent` or `once`.
-
-        Raises:
-            Divergence: the tape holds another call at this place, or none, and may not grow.
-            ToolInDoubt: it was cut down in the middle when it was recorded, and may run only once.
-        """
-        if self.player is None:
-            return None
-        recorded = self.player.tool(call.lane, call.name, call.arguments)
-        if recorded is not None and recorded.ended == "complete":
-            return recorded
-        if recorded is not None and (self.closed or effect == "once"):
-            raise self._in_doubt(call)
-        if self.closed and self.player.holds_tools:
-            raise self.player.tool_missing(call.lane, call.name)
-        return None
+        """The result of a tool from the tape, or None where the tool is to run. See `OpenTape.find_tool`."""
+        return self.opened.find_tool(call, effect)
 
     async def run_tool(self, call: ToolRun, run: Callable[[], Awaitable[ToolRun]]) -> ToolRun:
         """Run a tool, and record it.
@@ -108,13 +108,11 @@ class Playhead:
             call: the lane, the name and the arguments.
             run: runs the tool and gives `call` with its result.
         """
-        if self.recorder is None or self._tools_are_not_kept():
-            return await run()
-        recording = self.recorder.tool(call)
-        return recording.end(await run())
+        recording = self.opened.record_tool(call, self.lane)
+        return await run() if recording is None else recording.end(await run())
 
     async def close(self, *, whole: bool) -> str | None:
-        """Let go of the transport, and put the tape's file in its place.
+        """Let go of the transport, and put the tape's file in its place if it is this run's.
 
         Args:
             whole: whether the run came to its end.
@@ -122,36 +120,41 @@ class Playhead:
         Returns:
             What there is to say of the file, if anything.
         """
+        said = None
         try:
-            if self.inner is not None:
-                await self.inner.aclose()
+            await self._sender.aclose()  # It may still be reading what a fault kept from its reader.
+            if self._inner is not None:
+                await self._inner.aclose()
         finally:
-            on_close, self.on_close = self.on_close, _say_nothing
-            said = on_close(whole)
+            if self._owner:
+                said = self.opened.close(whole=whole)
         return said
 
     async def aclose(self) -> None:
         """Let go of everything, as a transport does."""
         await self.close(whole=True)
 
-    def _tools_are_not_kept(self) -> bool:
-        """Behind the playhead of a cassette without tool effects, tools run, and nothing is added to it."""
-        if self.player is None or self.player.holds_tools:
-            return False
-        return self.closed or self.player.unplayed(self.lane) > 0
 
-    def _in_doubt(self, call: ToolRun) -> ToolInDoubt:
-        return ToolInDoubt(
-            f"tape {self.name!r}: tool {call.name}({call.arguments}) in lane {call.lane} was started, and the "
-            "recording stops before its end. It may have done its work or not, and it may run only once. Look what "
-            "happened; if it is safe to run again, declare @tool(effect='idempotent') or effect='read' and resume.",
-            lane=call.lane,
-            name=call.name,
-            arguments=call.arguments,
-        )
+class _Sender:
+    """A function as a transport."""
+
+    def __init__(self, send: Callable[[Request], Awaitable[Response]]) -> None:
+        self._send = send
+
+    async def send(self, request: Request) -> Response:
+        """Call the function."""
+        return await self._send(request)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
 
 
-async def _recorded(inner: Transport, request: Request, call: CallRecording) -> Response:
+async def sent_and_recorded(inner: Transport, request: Request, call: CallRecording) -> Response:
+    """Send a request, and record its response while it is read.
+
+    Raises:
+        TransportError: no answer came; that is recorded, too.
+    """
     try:
         response = await inner.send(request)
     except TransportError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -12,11 +13,11 @@ from typing import Any
 import msgspec
 
 from .._version import __version__
-from ..http import Headers, Outcome, Request
+from ..http import Headers, Outcome, Request, header
 from . import canonical
 from .effects import Effect, Ended, Interaction, Tape, ToolRun
 from .formats import native
-from .redact import allowed_headers, redacted
+from .secrets import Redaction
 
 
 class Sink:
@@ -33,6 +34,8 @@ class Recorder:
         tape: what was recorded before.
         open_sink: called once, with the tape's facts, when the first effect happens: a run that changes nothing
             leaves no file.
+        redact: what is taken out before anything is kept.
+        version: of Playhead's own format, in which the lines are: a file stays of its version.
         clock: seconds, from any start.
     """
 
@@ -40,30 +43,41 @@ class Recorder:
         self,
         tape: Tape,
         open_sink: Callable[[dict[str, Any]], Any] | None = None,
+        redact: Redaction | None = None,
+        version: int = native.VERSION,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._before = tape.effects
-        self._format = tape.format
+        self._format, self._version = tape.format, tape.version
         self._numbers = tape.numbers or tuple(range(len(tape.effects)))
         self._next = max(self._numbers, default=-1) + 1
-        self._meta = dict(tape.meta) or new_meta()
+        self.meta = dict(tape.meta) or new_meta()
+        self.redact = redact or Redaction()
+        self._bodies = native.Bodies(tape, whole=version < 2)
+        self._lock = threading.Lock()
         self._under_way: dict[int, Callable[[], Effect]] = {}
         self._open_sink = open_sink
         self._sink: Any = None
         self._clock = clock
-        self._begin = clock() - _age(self._meta)
+        self._begin = clock() - _age(self.meta)
 
     def tape(self) -> Tape:
         """All that was recorded so far. What has not ended counts as interrupted."""
-        effects = self._before + tuple(build() for build in self._under_way.values())
-        numbers = (*self._numbers, *self._under_way)
+        with self._lock:
+            under_way = dict(self._under_way)
+        effects = self._before + tuple(build() for build in under_way.values())
+        numbers = (*self._numbers, *under_way)
         return Tape(
-            effects, self._meta, self._format, numbers=() if numbers == tuple(range(len(numbers))) else numbers
+            effects,
+            self.meta,
+            self._format,
+            self._version,
+            numbers=() if numbers == tuple(range(len(numbers))) else numbers,
         )
 
     def call(self, lane: str, request: Request) -> CallRecording:
-        """A request is about to be sent."""
-        return CallRecording(self, lane, redacted(request))
+        """A request is about to be sent. It is kept as it is: it has been redacted."""
+        return CallRecording(self, lane, request)
 
     def tool(self, run: ToolRun) -> ToolRecording:
         """A tool is about to run; `run` says where and with what."""
@@ -84,19 +98,35 @@ class Recorder:
 
     def write(self, line: native.Line) -> None:
         """Put a line on the tape."""
-        if self._sink is None:
-            self._sink = self._open_sink(self._meta) if self._open_sink else Sink()
-        self._sink.append(line)
+        with self._lock:
+            self._write(line)
 
-    def add(self, build: Callable[[], Effect]) -> int:
-        """A place on the tape for an effect that begins."""
-        n, self._next = self._next, self._next + 1
-        self._under_way[n] = build
+    def begin(self, build: Callable[[], Effect], first: Callable[[int, native.Bodies], native.Line]) -> int:
+        """An effect begins.
+
+        Args:
+            build: gives the effect as far as it came.
+            first: gives its first line, from its number.
+        """
+        with self._lock:  # Of two that begin at the same time the first has the smaller number, and the first line.
+            n, self._next = self._next, self._next + 1
+            self._under_way[n] = build
+            self._write(first(n, self._bodies))
         return n
+
+    def _write(self, line: native.Line) -> None:
+        if self._sink is None:
+            self._sink = self._open_sink(self.meta) if self._open_sink else Sink()
+        self._sink.append(line)
 
 
 class CallRecording:
-    """One HTTP effect while it happens."""
+    """One HTTP effect while it happens.
+
+    Whoever carries the response calls `head`, `chunk` for each piece and `end`; what is handed to `chunk` is on the
+    tape when it returns, but for bytes at a piece's end that may be the beginning of a secret: they wait for the
+    next.
+    """
 
     def __init__(self, recorder: Recorder, lane: str, request: Request) -> None:
         self._recorder = recorder
@@ -112,22 +142,22 @@ class CallRecording:
         self._over = False
         self._outcome: Outcome | None = None
         self._lane, self._request = lane, request
-        self._n = recorder.add(self._build)
-        recorder.write(native.call_start(self._n, lane, request))
+        self._n = recorder.begin(
+            self._build,
+            lambda n, bodies: native.call_start(n, lane, request, body=bodies.pack(n, lane, request.body)),
+        )
 
     def head(self, status: int, reason: str, http_version: str, headers: Headers) -> None:
         """The response's headers are there."""
         self._head_s = self._elapsed()
-        headers = allowed_headers(headers)
+        self._scrubber = self._recorder.redact.stream(header(headers, "content-type"))
+        headers = self._recorder.redact.kept_headers(headers)
         self._head = {"status": status, "reason": reason, "http_version": http_version, "headers": headers}
         self._recorder.write(native.call_head(self._n, **self._head))
 
     def chunk(self, data: bytes) -> None:
         """A piece of the body is there."""
-        self._times.append(self._elapsed())
-        self._chunks.append(data)
-        self._hash.update(data)
-        self._recorder.write(native.call_chunk(self._n, data))
+        self._keep(self._scrubber.feed(data))
 
     def settle(self, outcome: Outcome) -> None:
         """The reader says what the body was."""
@@ -143,6 +173,10 @@ class CallRecording:
         if self._outcome == "whole":
             ended, error = "complete", None
         self._over = True
+        if self._head:
+            self._keep(self._scrubber.end())
+        if error:
+            error = {name: self._recorder.redact.text(value) for name, value in error.items()}
         self._ended, self._error, self._duration_s = ended, error, self._elapsed()
         times = tuple(self._times) if self._chunks else None
         self._recorder.write(
@@ -156,6 +190,14 @@ class CallRecording:
         )
         length = sum(map(len, self._chunks))
         self._recorder.write(native.call_end(self._n, ended, error, length, self._hash.hexdigest()))
+
+    def _keep(self, data: bytes) -> None:
+        if not data:
+            return
+        self._times.append(self._elapsed())
+        self._chunks.append(data)
+        self._hash.update(data)
+        self._recorder.write(native.call_chunk(self._n, data))
 
     def _elapsed(self) -> float:
         return _rounded(self._recorder.now() - self._start)
@@ -182,17 +224,25 @@ class ToolRecording:
     def __init__(self, recorder: Recorder, run: ToolRun) -> None:
         self._recorder = recorder
         self._start = recorder.now()
-        self._run = msgspec.structs.replace(run, ended="interrupted", started_s=_rounded(self._start))
-        self._n = recorder.add(lambda: self._run)
-        recorder.write(native.tool_start(self._n, self._run))
+        self._run = msgspec.structs.replace(
+            run, arguments=recorder.redact.text(run.arguments), ended="interrupted", started_s=_rounded(self._start)
+        )
+        self._n = recorder.begin(lambda: self._run, lambda n, _: native.tool_start(n, self._run))
 
     def end(self, run: ToolRun) -> ToolRun:
-        """The tool gave its result, which `run` holds. What is on the tape is returned."""
+        """The tool gave its result, which `run` holds. It is returned with its times; on the tape it is redacted."""
         duration = _rounded(self._recorder.now() - self._start)
-        self._run = msgspec.structs.replace(run, started_s=self._run.started_s, duration_s=duration)
+        run = msgspec.structs.replace(run, started_s=self._run.started_s, duration_s=duration)
+        redact = self._recorder.redact.text
+        self._run = msgspec.structs.replace(
+            run,
+            arguments=self._run.arguments,
+            result=redact(run.result),
+            stop=None if run.stop is None else redact(run.stop),
+        )
         self._recorder.write(native.timing(self._n, started_s=self._run.started_s, duration_s=duration))
         self._recorder.write(native.tool_end(self._n, self._run))
-        return self._run
+        return run
 
 
 def new_meta() -> dict[str, Any]:

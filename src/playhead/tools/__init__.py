@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ._results import result_text, split_result
-from ._tool import AnyTool, Context, Effect, InvalidArguments, Tool, as_tool, tool
+from ._tool import RERUN, AnyTool, Context, Effect, InvalidArguments, Tool, as_tool, tool
 
 __all__ = [
+    "RERUN",
     "AnyTool",
     "Context",
     "Effect",

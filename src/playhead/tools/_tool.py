@@ -82,6 +82,7 @@ class Tool(Generic[P, R_co]):
         description: what the model is told of it.
         parameters: a JSON schema of type object.
         effect: what happens when it runs twice.
+        reconcile: finds out what became of a call that was cut down; None where nobody can.
         function: what is called.
         is_async: whether the function is a coroutine function. A function that is not may still return an
             awaitable, such as one that was wrapped by a decorator.
@@ -93,6 +94,7 @@ class Tool(Generic[P, R_co]):
     description: str
     parameters: dict[str, Any]
     effect: Effect
+    reconcile: Tool[..., Any] | None
     function: Callable[P, R_co]
     is_async: bool
     context_param: str | None
@@ -106,6 +108,7 @@ class Tool(Generic[P, R_co]):
         name: str | None = None,
         description: str | None = None,
         effect: Effect = "once",
+        reconcile: Callable[..., Any] | None = None,
         namespace: Mapping[str, Any] | None = None,
     ) -> None:
         """Make a tool.
@@ -115,6 +118,7 @@ class Tool(Generic[P, R_co]):
             name: instead of the function's own.
             description: instead of the docstring's; taken as it is.
             effect: what happens when the tool runs twice.
+            reconcile: finds out what became of a call that was cut down. See `tool`.
             namespace: names that the annotations may use, beside those that the function itself can see.
 
         Raises:
@@ -143,6 +147,7 @@ class Tool(Generic[P, R_co]):
         self.description = docstring.description if description is None else description
         self.parameters = self._signature.schema()
         self.effect = effect
+        self.reconcile = None if reconcile is None else self._reconciler(reconcile, namespace)
         self.function = function
         self.is_async = _is_async(function)
         self.context_param = self._signature.context
@@ -170,6 +175,8 @@ class Tool(Generic[P, R_co]):
             return self
         bound = copy.copy(self)
         bound.function = types.MethodType(self.function, instance)
+        if bound.reconcile is not None:
+            bound.reconcile = bound.reconcile.__get__(instance, owner)
         bound.is_unbound = False
         functools.update_wrapper(bound, bound.function, updated=())
         return bound
@@ -218,6 +225,25 @@ class Tool(Generic[P, R_co]):
         placed, named = self._signature.split({**arguments, **with_context})
         return cast("Callable[..., Any]", self.function)(*placed, **named)
 
+    def select(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        """Those of another tool's arguments that this one has parameters for."""
+        return {name: value for name, value in arguments.items() if name in self._signature.parameters}
+
+    def _reconciler(self, function: Callable[..., Any], namespace: Mapping[str, Any] | None) -> Tool[..., Any]:
+        made = Tool(function, name=self.name, namespace=namespace)
+        if self.effect != "once":
+            raise ToolDefinitionError(
+                f"tool {self.name}: reconcile= is for tools that may run only once; with effect={self.effect!r} a "
+                "call that was cut down is simply run again"
+            )
+        unknown = made._signature.parameters.keys() - self._signature.parameters.keys()
+        if unknown:
+            raise ToolDefinitionError(
+                f"tool {self.name}: its reconcile function has parameters that the tool has not: "
+                f"{', '.join(sorted(unknown))}. It is called with the tool's own arguments, those that it names"
+            )
+        return made
+
     def _parse(self, arguments: str) -> dict[str, object]:
         if not arguments.strip():
             return {}
@@ -232,6 +258,14 @@ class Tool(Generic[P, R_co]):
         return cast("dict[str, object]", given)
 
 
+class _Rerun:
+    def __repr__(self) -> str:
+        return "RERUN"
+
+
+RERUN = _Rerun()
+"""What a `reconcile` function returns where the call never happened, so that the tool may run."""
+
 AnyTool: TypeAlias = Tool[..., Any]
 """A tool of any signature."""
 
@@ -244,10 +278,15 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     effect: Effect = "once",
+    reconcile: Callable[..., Any] | None = None,
 ) -> Tool[P, R_co]: ...
 @overload
 def tool(
-    *, name: str | None = None, description: str | None = None, effect: Effect = "once"
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    effect: Effect = "once",
+    reconcile: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[P, R_co]], Tool[P, R_co]]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -256,6 +295,7 @@ def tool(
     name: str | None = None,
     description: str | None = None,
     effect: Effect = "once",
+    reconcile: Callable[..., Any] | None = None,
 ) -> Any:
     """Make a function into a tool. Use it as `@tool` or as `@tool(...)`.
 
@@ -268,6 +308,10 @@ def tool(
         description: what the model is told; taken as it is. The docstring's text where it is left out.
         effect: what happens when it runs twice: nothing (`read`), the same as once (`idempotent`), or harm
             (`once`, the default). It decides whether a call that was cut down may be run again on a resume.
+        reconcile: for `once`: a function that finds out what became of a call that was cut down, when the run is
+            resumed. It is called with those of the tool's arguments that it names, and with the `Context` if it asks
+            for it. It returns the tool's result where the call had happened, or `RERUN` where it had not; where it
+            raises, the run stops with `ToolInDoubt`.
 
     Raises:
         ToolDefinitionError: the function cannot be told to a model; the message says why and what to do.
@@ -281,7 +325,14 @@ def tool(
         # a function that is defined right here may have annotations that name what is local here
         is_local = getattr(inner_function(function), "__code__", None) in constants
         namespace = names if is_local else None
-        return Tool(function, name=name, description=description, effect=effect, namespace=namespace)
+        return Tool(
+            function,
+            name=name,
+            description=description,
+            effect=effect,
+            reconcile=reconcile,
+            namespace=namespace,
+        )
 
     return decorate if function is None else decorate(function)
 

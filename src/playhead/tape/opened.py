@@ -1,0 +1,365 @@
+"""
+A tape that is open: what was recorded behind the playhead, and what happens ahead of it.
+
+One open tape may serve several runs, sub-agents and other people's clients at the same time, on one event loop or on
+several threads. It does no I/O but that of its file: who asks plays what is found, or lets it happen and records it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, TypeAlias
+
+import msgspec
+
+from ..errors import Divergence, TapeError, ToolInDoubt
+from ..http import Request, Transport
+from .effects import ROOT, Effect, Interaction, Tape, ToolRun
+from .lanes import lane_on, standing
+from .player import Player
+from .playing import Cut
+from .recorder import CallRecording, Recorder, ToolRecording
+from .secrets import Redaction
+
+OnDivergence: TypeAlias = Literal["strict", "fork", "drift"]
+"""What happens where a run asks for something other than what the tape holds at that place.
+
+    strict   an error, with the nearest recorded effect and the differences
+    fork     the tape is cut there, and the run goes on live on a child of it; the tape stays as it is
+    drift    what stands at that place is played all the same, and the run is marked
+"""
+
+
+class Skip(msgspec.Struct, frozen=True):
+    """The answer to a tool in doubt: it is not run again, and this is its result.
+
+    Args:
+        result: the text that goes back to the model.
+        is_error: whether the text is an error.
+    """
+
+    result: str
+    is_error: bool = False
+
+
+Choice: TypeAlias = Literal["rerun"] | Skip
+InDoubt: TypeAlias = Literal["raise", "rerun"] | Skip | Callable[[ToolInDoubt], Choice | None]
+"""What to do with a tool that may run only once and was cut down in the middle: stop with `ToolInDoubt`, run it
+again, take a result for it, or ask a function, which returns one of these, or None to stop."""
+
+
+class Faults(Protocol):
+    """Faults to strike with. See `playhead.transport.faults`."""
+
+    def around(self, inner: Transport) -> Transport:
+        """`inner` with faults."""
+        ...
+
+
+def _say_nothing(whole: bool) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a tape is played and recorded. See `open_tape`."""
+
+    on_divergence: OnDivergence = "strict"
+    in_doubt: InDoubt = "raise"
+    speed: float | None = None
+    cut: Cut = "recorded"
+    redact: Redaction = field(default_factory=Redaction)
+    faults: Faults | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """What a tape is recorded to once it was cut: its child."""
+
+    recorder: Recorder
+    name: str
+    on_close: Callable[[bool], str | None]
+
+
+class OpenTape:
+    """A tape that is open. Made by `open_tape`.
+
+    Use it as a context manager. Inside the block, agents and clients that are given no tape use this one:
+
+        with ph.open_tape("run.jsonl", mode="replay") as tape:
+            agent.run_sync("...")
+        assert not tape.unplayed()
+
+    Attributes:
+        name: the file, or a few words.
+        mode: as it was opened.
+        closed: whether nothing may happen ahead of the playhead (mode `replay`).
+        options: how it is played and recorded.
+        warnings: what whoever uses this tape should be told.
+        drifts: where something else was played than what was asked for (`on_divergence="drift"`), a sentence each.
+        divergences: the errors of that kind that were raised so far.
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        mode: str = "resume",
+        options: Options,
+        player: Player | None = None,
+        recorder: Recorder | None = None,
+        closed: bool = False,
+        recorded: Tape | None = None,
+        warnings: tuple[str, ...] = (),
+        on_close: Callable[[bool], str | None] = _say_nothing,
+        branch: Callable[[int], Branch] | None = None,
+    ) -> None:
+        self.name = name
+        self.mode = mode
+        self.closed = closed
+        self.options = options
+        self.warnings = warnings
+        self.drifts: tuple[str, ...] = ()
+        self.divergences: list[Divergence] = []
+        self._player = player
+        self._recorder = recorder
+        self._recorded = recorded
+        self._on_close = on_close
+        self._branch = branch
+        self._lock = threading.RLock()
+        self._over = False
+        self._unseen: Divergence | None = None
+        self._inside = ExitStack()
+
+    def __repr__(self) -> str:
+        return f"OpenTape({self.name!r}, mode={self.mode!r})"
+
+    def tape(self) -> Tape | None:
+        """What is on the tape by now; None where nothing is kept."""
+        return self._recorder.tape() if self._recorder else self._recorded
+
+    @property
+    def id(self) -> str | None:
+        """What stands for the tape, also after a resume."""
+        tape = self._recorded if self._recorder is None else None
+        meta: dict[str, Any] = self._recorder.meta if self._recorder else tape.meta if tape else {}
+        return str(meta["id"]) if meta.get("id") else None
+
+    def unplayed(self) -> tuple[Effect, ...]:
+        """The effects that were recorded and have not been played, in order."""
+        with self._lock:
+            if self._player is None:
+                return ()
+            effects = self._recorded.effects if self._recorded else ()
+            return tuple(effects[place] for place in self._player.unplayed() if place < len(effects))
+
+    # What runs and clients ask for.
+
+    def redacted(self, request: Request) -> Request:
+        """The request as it may stand on a tape, and as it is held against one."""
+        return self.options.redact.request(request)
+
+    def claim(self, base: str, asked: Request) -> str:
+        """The lane of a run that begins here. See `Player.claim`."""
+        with self._lock:
+            self._ensure_open()
+            if self._player is None:
+                self._player = Player(Tape(), self.name)
+            return self._player.claim(base, asked)
+
+    def find(self, lane: str, asked: Request, *, by_place: bool = True) -> Interaction | None:
+        """What was recorded for a request, or None where it is to happen.
+
+        Args:
+            lane: of whoever asks.
+            asked: redacted.
+            by_place: whether the lane's next place is meant. Else the first that holds the same request is: in
+                `lane`, or anywhere on the tape for the lane `root`.
+
+        Raises:
+            Divergence: the tape holds another request at this place, or has ended and may not grow.
+        """
+        with self._lock:
+            self._ensure_open()
+            if (player := self._player) is None:
+                return None
+            scope = None if lane == ROOT else lane
+            try:
+                found = player.by_place(lane, asked) if by_place else player.by_digest(scope, asked)
+                if found is None and self.closed:
+                    raise player.missing(lane, asked) if by_place else player.not_found(lane, asked)
+            except Divergence as error:
+                place = player.next_place(lane) if by_place else player.next_alike(scope, asked)
+                found = self._otherwise(error, place)
+                return None if found is None else player.at(found)
+            return found
+
+    def record(self, lane: str, asked: Request, *, by_place: bool = True) -> CallRecording | None:
+        """A request is about to be sent; None where nothing is kept."""
+        with self._lock:
+            self._ensure_open()
+            if self._recorder is None:
+                return None
+            if self._player is not None:
+                self._recorder.supersede(self._player.superseded(lane, None if by_place else asked))
+            return self._recorder.call(lane, asked)
+
+    def ask(self, request: Request) -> Interaction | CallRecording | None:
+        """For clients that carry no lane: what was recorded for a request, or where to record it, now that it is
+        about to be sent; None where it is to be sent and not kept.
+
+        Raises:
+            Divergence: see `find`. It is raised once more when the tape's `with` block ends, unless the block ends
+                with an error: clients tend to swallow what their transport raises, and to try again.
+        """
+        lane, asked = lane_on(self), self.redacted(request)
+        try:
+            found = self.find(lane, asked, by_place=False)
+        except Divergence as error:
+            self._unseen = self._unseen or error
+            raise
+        return found if found is not None else self.record(lane, asked, by_place=False)
+
+    def find_tool(self, call: ToolRun, effect: str) -> ToolRun | None:
+        """The result of a tool from the tape, or None where the tool is to run. Nothing happens here yet.
+
+        Args:
+            call: the lane, the name and the arguments.
+            effect: the tool's contract: `read`, `idempotent` or `once`.
+
+        Raises:
+            Divergence: the tape holds another call at this place, or none, and may not grow.
+            ToolInDoubt: it was cut down in the middle when it was recorded, and may run only once.
+        """
+        with self._lock:
+            self._ensure_open()
+            if (player := self._player) is None:
+                return None
+            redact = self.options.redact.text
+            try:
+                recorded = player.tool(call.lane, call.name, redact(call.arguments))
+                if recorded is None and self.closed and player.holds_tools:
+                    raise player.tool_missing(call.lane, call.name)
+            except Divergence as error:
+                place = player.tool_place(call.lane)
+                found = self._otherwise(error, place)
+                return None if found is None else player.tool_at(found)
+        if recorded is not None and recorded.ended == "complete":
+            return recorded
+        if recorded is not None and (self.closed or effect == "once"):
+            raise self._in_doubt(call)
+        return None
+
+    def record_tool(self, call: ToolRun, lane: str) -> ToolRecording | None:
+        """A tool is about to run in a run of `lane`; None where it is not kept."""
+        with self._lock:
+            self._ensure_open()
+            if self._recorder is None or self._tools_are_not_kept(lane):
+                return None
+            return self._recorder.tool(call)
+
+    def choice(self, doubt: ToolInDoubt) -> Choice | None:
+        """What was decided for tools in doubt, when the tape was opened; None where the run is to stop."""
+        decided = self.options.in_doubt
+        if self.closed or decided == "raise":
+            return None
+        return decided(doubt) if callable(decided) else decided
+
+    # Its end.
+
+    def close(self, *, whole: bool = True) -> str | None:
+        """Put the tape's file in its place.
+
+        Args:
+            whole: whether all that was to be recorded came to its end. If not, a recording does not replace a tape
+                that was there.
+
+        Returns:
+            What there is to say of the file, if anything.
+        """
+        with self._lock:
+            self._over = True
+            on_close, self._on_close = self._on_close, _say_nothing
+            return on_close(whole)
+
+    def __enter__(self) -> Self:
+        self._inside.enter_context(standing(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._inside.close()
+        unseen, self._unseen = self._unseen, None
+        try:
+            said = self.close(whole=error is None and unseen is None)
+        except TapeError as second:
+            if error is None:
+                raise
+            said = str(second)
+        if error is None and unseen is not None:
+            raise unseen
+        if error is not None and said:
+            error.add_note(said)
+        if error is not None and unseen is not None and str(unseen) not in str(error):
+            error.add_note(str(unseen))
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def _ensure_open(self) -> None:
+        if self._over:
+            raise TapeError(f"tape {self.name!r} is closed: open it again to go on")
+
+    def _otherwise(self, error: Divergence, place: int | None) -> int | None:
+        """What happens at a divergence: the place that is played all the same, or None where it is to happen."""
+        policy = self.options.on_divergence
+        if policy == "drift" and place is not None:
+            what = "; ".join(error.differences) or str(error)
+            self.drifts += (f"drift at number {error.ordinal + 1} in lane {error.lane}: {what}",)
+            return place
+        if policy == "fork" and place is not None and self._branch is not None and self._player is not None:
+            number = self._player.number(place)
+            branch = self._branch(number)
+            self._player.cut(place)
+            self._on_close = _both(self._on_close, branch.on_close)
+            self.warnings += (f"the run left tape {self.name!r} at effect {number}, and went on on {branch.name!r}",)
+            self._recorder, self.name, self._branch = branch.recorder, branch.name, None
+            return None
+        self.divergences.append(error)
+        raise error
+
+    def _tools_are_not_kept(self, lane: str) -> bool:
+        """Behind the playhead of a cassette without tool effects, tools run, and nothing is added to it."""
+        if self._player is None or self._player.holds_tools:
+            return False
+        return self.closed or self._player.ahead(lane) > 0
+
+    def _in_doubt(self, call: ToolRun) -> ToolInDoubt:
+        return ToolInDoubt(
+            f"tape {self.name!r}: tool {call.name}({call.arguments}) in lane {call.lane} was started, and the "
+            "recording stops before its end. It may have done its work or not, and it may run only once. Look what "
+            "happened, and say what to do when you resume: in_doubt='rerun' runs it again, in_doubt=Skip('...') "
+            "takes your word for its result. A tool that can find out itself declares @tool(reconcile=...); one that "
+            "is safe to run again declares effect='idempotent' or 'read'.",
+            lane=call.lane,
+            name=call.name,
+            arguments=call.arguments,
+        )
+
+
+def _both(first: Callable[[bool], str | None], second: Callable[[bool], str | None]) -> Callable[[bool], str | None]:
+    def close(whole: bool) -> str | None:
+        said = first(whole)
+        return second(whole) or said
+
+    return close

@@ -1,0 +1,235 @@
+"""An open tape: what happens at a divergence, what becomes of tools in doubt, and what is told at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import playhead as ph
+from chatwire import Script, tool_call
+from playhead.http import Request
+from playhead.tape.effects import Interaction
+
+done: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def forget() -> None:
+    done.clear()
+
+
+@ph.tool
+def charge(account: str) -> str:
+    """Charge an account, which must happen once."""
+    done.append(account)
+    return f"charged {account}"
+
+
+def script() -> Script:
+    return Script((None, tool_call("charge", {"account": "a"}, "c1")), ("all is well",))
+
+
+def cut_in_the_tool(path: Path) -> None:
+    """A tape that stops while the tool was running."""
+    script().agent(charge).run_sync("go", tape=path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    end = next(n for n, line in enumerate(lines) if b'"tool.start"' in line) + 1
+    path.write_bytes(b"".join(lines[:end]))
+    done.clear()
+
+
+def resumed(path: Path, **options: Any) -> ph.RunResult:
+    with ph.open_tape(path, **options):
+        return Script(("all is well",)).agent(charge).run_sync("go")
+
+
+def test_a_tool_in_doubt_stops_the_run_and_says_what_can_be_done(tmp_path: Path) -> None:
+    cut_in_the_tool(tmp_path / "t.jsonl")
+    with pytest.raises(ph.ToolInDoubt, match=r"in_doubt='rerun' .*in_doubt=Skip\('\.\.\.'\) .*reconcile=") as caught:
+        resumed(tmp_path / "t.jsonl")
+    assert (caught.value.name, caught.value.lane, done) == ("charge", "root/0.charge", [])
+
+
+def test_a_tool_in_doubt_can_be_run_again(tmp_path: Path) -> None:
+    cut_in_the_tool(tmp_path / "t.jsonl")
+    assert resumed(tmp_path / "t.jsonl", in_doubt="rerun").text == "all is well"
+    assert done == ["a"]
+
+
+def test_a_tool_in_doubt_can_be_given_its_result_and_the_tape_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    cut_in_the_tool(path)
+    result = resumed(path, in_doubt=ph.Skip("it was charged, I looked"))
+    assert result.steps[0].results[0].text == "it was charged, I looked"
+    replayed = Script().agent(charge).run_sync("go", tape=path, mode="replay")
+    assert replayed.messages == result.messages
+    assert done == []
+
+
+def test_a_function_may_decide_for_each_tool_in_doubt(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    cut_in_the_tool(path)
+    asked: list[tuple[str, str]] = []
+
+    def decide(doubt: ph.ToolInDoubt) -> ph.Skip | None:
+        asked.append((doubt.name, doubt.arguments))
+        return None if len(asked) == 1 else ph.Skip("yes", is_error=False)
+
+    with pytest.raises(ph.ToolInDoubt):
+        resumed(path, in_doubt=decide)
+    assert resumed(path, in_doubt=decide).steps[0].results[0].text == "yes"
+    assert asked == [("charge", '{"account": "a"}')] * 2
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_tool_can_find_out_itself_what_became_of_it(tmp_path: Path, happened: bool) -> None:
+    path = tmp_path / "t.jsonl"
+    cut_in_the_tool(path)
+    keys: list[str] = []
+
+    def look(account: str, ctx: ph.Context) -> object:
+        keys.append(ctx.idempotency_key)
+        return f"found for {account}" if happened else ph.RERUN
+
+    tool = ph.tool(charge.function, name="charge", reconcile=look)
+    result = Script(("all is well",)).agent(tool).run_sync("go", tape=path)
+    assert result.steps[0].results[0].text == ("found for a" if happened else "charged a")
+    assert done == ([] if happened else ["a"])
+    assert len(keys) == 1
+    assert len(keys[0]) == 32
+
+
+def test_a_reconcile_function_that_fails_leaves_the_doubt_and_runs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    cut_in_the_tool(path)
+
+    async def look() -> str:
+        raise ConnectionError("the bank does not answer")
+
+    before = path.read_bytes()
+    tool = ph.tool(charge.function, name="charge", reconcile=look)
+    with pytest.raises(ph.ToolInDoubt) as caught:
+        Script().agent(tool).run_sync("go", tape=path)
+    assert caught.value.__notes__ == ["Its reconcile function raised ConnectionError: the bank does not answer"]
+    assert (done, path.read_bytes()) == ([], before)
+
+
+def test_a_reconcile_function_that_cannot_be_called_is_refused_at_once() -> None:
+    with pytest.raises(ph.ToolDefinitionError, match="parameters that the tool has not: other"):
+        ph.tool(charge.function, reconcile=lambda other: other)
+    with pytest.raises(ph.ToolDefinitionError, match="is for tools that may run only once"):
+        ph.tool(charge.function, effect="read", reconcile=lambda: None)
+
+
+def test_drift_plays_what_stands_there_and_marks_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    script().agent(charge).run_sync("go", tape=path)
+    done.clear()
+    with ph.open_tape(path, mode="replay", on_divergence="drift") as tape:
+        result = Script().agent(charge).run_sync("go elsewhere")
+        assert (result.text, done) == ("all is well", [])
+        assert "drift at number 1 in lane root" in tape.drifts[0]
+        assert "messages[0]" in tape.drifts[0]
+    assert [warning for warning in result.warnings if "drift" in warning] == list(tape.drifts)
+    with pytest.raises(ph.Divergence), ph.open_tape(path, mode="replay"):
+        Script().agent(charge).run_sync("go elsewhere")
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".yaml"])
+def test_fork_goes_on_live_on_a_child_and_leaves_the_tape_as_it_is(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"t{ending}"
+    script().agent(charge).run_sync("go", tape=path)
+    before, parent = path.read_bytes(), ph.load_tape(path)
+    done.clear()
+
+    other = Script(("something else",))
+    with ph.open_tape(path, on_divergence="fork") as tape:
+        first = other.agent(charge).run_sync("go", settings={"temperature": 0.5})
+    assert path.read_bytes() == before
+    assert first.text == "something else"
+    assert len(other.requests) == 1
+    assert f"left tape '{path}' at effect 0" in first.warnings[0]
+    child = ph.load_tape(tape.name)
+    assert child.meta["parent"]["id"] == parent.meta["id"]
+    assert child.meta["id"] != parent.meta["id"]
+    assert [call.body for call in child.interactions][-1].count(b"something else") == 1
+    assert Script().agent(charge).run_sync(
+        "go", settings={"temperature": 0.5}, tape=tape.name, mode="replay"
+    ).text == ("something else")
+    assert done == []
+
+
+def test_fork_keeps_what_stands_before_the_divergence(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    script().agent(charge).run_sync("go", tape=path)
+    lines = path.read_text().replace(
+        '"result":"charged a"', '"result":"charged b"'
+    )  # another result: the second request differs
+    path.write_text(lines)
+    done.clear()
+    again = Script(("and now?",))
+    with ph.open_tape(path, on_divergence="fork") as tape:
+        result = again.agent(charge).run_sync("go")
+    assert (result.text, len(again.requests), done) == ("and now?", 1, [])
+    assert len(ph.load_tape(tape.name).effects) == 3
+
+
+def test_fork_needs_a_mode_that_goes_on_live(tmp_path: Path) -> None:
+    with pytest.raises(ph.ConfigError, match="goes on live, which mode 'replay' may not"):
+        ph.open_tape(tmp_path / "t.jsonl", "replay", on_divergence="fork")
+    with pytest.raises(ph.ConfigError, match="on_divergence is one of strict, fork, drift"):
+        ph.open_tape(tmp_path / "t.jsonl", on_divergence="maybe")  # type: ignore[arg-type]
+
+
+def test_what_a_client_swallows_is_told_when_the_block_ends() -> None:
+    call = Interaction(request=Request("POST", "http://x.test/", (), b"{}"), status=200)
+    tape = ph.Tape((call,))
+    with (
+        pytest.raises(ph.Divergence, match="does not hold this request"),
+        ph.open_tape(tape, mode="replay") as opened,
+    ):
+        try:
+            opened.ask(Request("POST", "http://x.test/", (), b'{"other": 1}'))
+        except ph.Divergence:
+            pass  # as a client does that tries again
+    with (
+        pytest.raises(ZeroDivisionError) as caught,
+        ph.open_tape(tape, mode="replay") as opened,
+    ):
+        try:
+            opened.ask(Request("POST", "http://x.test/", (), b'{"other": 1}'))
+        except ph.Divergence:
+            raise ZeroDivisionError from None
+    assert "does not hold this request" in caught.value.__notes__[0]
+
+
+def test_what_was_not_played_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    script().agent(charge).run_sync("go", tape=path)
+    with ph.open_tape(path, mode="replay") as tape:
+        assert len(tape.unplayed()) == 3
+        Script().agent(charge).run_sync("go")
+        assert tape.unplayed() == ()
+
+
+def test_a_tape_that_was_closed_is_not_written_to(tmp_path: Path) -> None:
+    with ph.open_tape(tmp_path / "t.jsonl") as tape:
+        Script(("hi",)).agent().run_sync("go")
+    with pytest.raises(ph.TapeError, match="is closed: open it again"):
+        Script(("hi",)).agent().run_sync("go", tape=tape)
+    with pytest.raises(ph.ConfigError, match="open in mode 'record'"):
+        Script(("hi",)).agent().run_sync("go", tape=ph.open_tape(), mode="replay")
+
+
+def test_a_run_with_a_tape_of_its_own_leaves_the_one_around_it_alone(tmp_path: Path) -> None:
+    with ph.open_tape(tmp_path / "around.jsonl") as around:
+        Script(("hi",)).agent().run_sync("go", tape=tmp_path / "own.jsonl")
+        Script(("hi",)).agent().run_sync("go", mode="off")
+        made = around.tape()
+        assert made is not None
+        assert made.effects == ()
+        Script(("hi",)).agent().run_sync("go")
+    assert len(ph.load_tape(tmp_path / "around.jsonl").effects) == 1
+    assert len(ph.load_tape(tmp_path / "own.jsonl").effects) == 1
