@@ -11,6 +11,7 @@ the handler's work is cancelled, for nobody would see it.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import socket
 import struct
@@ -20,12 +21,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import Self
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 import h11
 import msgspec
 
-from ..http import Headers, Request, Response
+from ..http import Headers, Request, Response, header
 
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request, whose URL is whole. May raise `Abort`."""
@@ -50,6 +52,40 @@ class Abort(Exception):
 
 class _ClientLeft(Exception):
     """Nobody is there to answer to."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address leads to this machine and is reached from nowhere else."""
+    name = host.lower().rstrip(".")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+def loopback_only(handler: Handler) -> Handler:
+    """`handler` for a server that listens on loopback: what asks under another name is refused with 403.
+
+    A web page can make its own name point to 127.0.0.1, and then read what is served there (DNS rebinding). The
+    browser says that name in `Host`.
+    """
+
+    async def guarded(request: Request) -> Response:
+        host = header(request.headers, "host") or "localhost"
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            name = ""
+        if is_loopback(name):
+            return await handler(request)
+        return error_response(
+            403,
+            "this server listens on loopback, and answers to localhost, 127.0.0.1 and [::1]; it was asked as "
+            f"{host!r}. To be reached under other names, let it listen on another address (--host).",
+            "forbidden_host",
+        )
+
+    return guarded
 
 
 class Server:
@@ -293,10 +329,10 @@ class _Connection:
             _log.exception("the handler failed to answer %s %s", request.method, request.url.partition("?")[0])
             if self._http.our_state is not h11.SEND_RESPONSE:  # something is sent already
                 raise Abort from error
-            await self._send_response(request.method, _error_response(500, str(error), type(error).__name__))
+            await self._send_response(request.method, error_response(500, str(error), type(error).__name__))
 
     async def _send_response(self, method: str, response: Response) -> None:
-        async with _closing(response) as pieces:
+        async with closing(response) as pieces:
             headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
             reason = response.reason.encode("latin-1")
             await self._send(h11.Response(status_code=response.status, headers=headers, reason=reason))
@@ -316,7 +352,7 @@ class _Connection:
 
     async def _refuse(self, error: h11.RemoteProtocolError) -> None:
         """Say what is wrong with the request, and take no more of them."""
-        response = _error_response(error.error_status_hint, str(error), "invalid_request", (("connection", "close"),))
+        response = error_response(error.error_status_hint, str(error), "invalid_request", (("connection", "close"),))
         await self._send_response("", response)
         self._writer.write_eof()
         try:
@@ -335,7 +371,7 @@ class _Connection:
 
 
 @asynccontextmanager
-async def _closing(response: Response) -> AsyncGenerator[AsyncIterator[bytes]]:
+async def closing(response: Response) -> AsyncGenerator[AsyncIterator[bytes]]:
     """The pieces of a response, which is closed in the end, and its stream with it, read or not."""
     async with aclosing(response):
         pieces = aiter(response)
@@ -346,8 +382,9 @@ async def _closing(response: Response) -> AsyncGenerator[AsyncIterator[bytes]]:
                 await pieces.aclose()
 
 
-def _error_response(status: int, message: str, kind: str, headers: Headers = ()) -> Response:
-    body = msgspec.json.encode({"error": {"message": message, "type": kind}})
+def json_response(status: int, value: Any, headers: Headers = ()) -> Response:
+    """A response whose body is `value` as JSON."""
+    body = msgspec.json.encode(value)
 
     async def stream() -> AsyncIterator[bytes]:
         yield body
@@ -357,6 +394,14 @@ def _error_response(status: int, message: str, kind: str, headers: Headers = ())
         (("content-type", "application/json"), ("content-length", str(len(body))), *headers),
         stream(),
     )
+
+
+def error_response(
+    status: int, message: str, kind: str, headers: Headers = (), *, code: str | None = None
+) -> Response:
+    """An error in the shape that clients of models read: `{"error": {"message", "type"}}`, and `code` where given."""
+    error = {"message": message, "type": kind} | ({} if code is None else {"code": code})
+    return json_response(status, {"error": error}, headers)
 
 
 def _full_url(head: h11.Request, here: str) -> str:
