@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test check format bench docs clean
+.PHONY: demo test check format bench docs crashtest clean
 
 demo: .venv/.user
 	@$(BIN)/playhead demo
@@ -24,9 +24,14 @@ format: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/formats.py
+	$(BIN)/python bench/recording.py
 
 docs: .venv/.dev
 	$(BIN)/python docs/build.py
+
+crashtest: .venv/.dev
+	$(BIN)/python tests/crashtest/full.py
 
 clean:
 	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis

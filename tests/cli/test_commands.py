@@ -164,7 +164,7 @@ def test_replay_keeps_the_recorded_time(tmp_path: Path, monkeypatch: pytest.Monk
 def test_show_is_for_people(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(tape)]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("t.jsonl: playhead version 1, 2 interactions, 2 tool runs\n")
+    assert out.startswith("t.jsonl: playhead version 2, 2 interactions, 2 tool runs\n")
     assert "POST http://script.test/v1/chat/completions" in out
     assert "<- add: 3" in out
     assert out.rstrip().endswith("2 steps, 20 tokens in, 10 out, $0.002")
@@ -178,6 +178,7 @@ def test_show_as_json_is_a_contract(tape: Path, capsys: pytest.CaptureFixture[st
     assert isinstance(call.pop("duration_s"), float)
     assert call == {
         "n": 0,
+        "effect": 0,
         "lane": "root",
         "method": "POST",
         "url": "http://script.test/v1/chat/completions",
@@ -213,6 +214,7 @@ def test_show_as_json_is_a_contract(tape: Path, capsys: pytest.CaptureFixture[st
     assert isinstance(tool.pop("duration_s"), float)
     assert tool == {
         "n": 0,
+        "effect": 1,
         "lane": "root/0.add",
         "call_id": "call_add",
         "name": "add",

@@ -9,7 +9,7 @@ from typing import Any
 
 from .._version import __version__
 
-FORMATS = ("playhead", "go-vcr", "vcrpy", "vcrpy-json", "har")
+FORMATS = ("playhead", "go-vcr", "vcrpy", "vcrpy-json", "har", "go-vcr-v1")
 MODES = ("record", "replay", "auto", "resume", "off")
 
 
@@ -28,6 +28,25 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("prompt", nargs="?", help="what to say to it; standard input where it is left out or '-'")
     run.add_argument("--tape", metavar="F", help="record to, or play from, this file (.jsonl, or .yaml for go-vcr's)")
     run.add_argument("--mode", choices=MODES, help="what to do with the tape (default: resume)")
+    run.add_argument("--model", metavar="ID", help="instead of the agent's: PROVIDER:MODEL")
+    run.add_argument(
+        "--on-divergence",
+        choices=("strict", "fork", "drift"),
+        default="strict",
+        help="where the run asks for something other than what was recorded: stop, go on live on a child of the "
+        "tape, or play what stands there (default: strict)",
+    )
+    run.add_argument(
+        "--in-doubt",
+        type=_in_doubt,
+        default="raise",
+        metavar="raise|rerun|skip=TEXT",
+        help="what to do with a tool that may run only once and was cut down in the middle (default: raise)",
+    )
+    run.add_argument(
+        "--pace", type=_pace, default=None, metavar="instant|recorded|xN", help="how fast to play (default: instant)"
+    )
+    run.add_argument("--fault", action="append", metavar="RULE", help="strike with a fault; docs/faults.md has them")
 
     replay = _command(commands, "replay", "play a tape as it was heard")
     replay.add_argument("tape", metavar="F")
@@ -44,6 +63,63 @@ def parser() -> argparse.ArgumentParser:
     convert.add_argument("target", metavar="B")
     convert.add_argument("--to", choices=FORMATS, help="the format; the file's ending where it is left out")
     convert.add_argument("--force", action="store_true", help="replace B where it exists")
+
+    diff = _command(commands, "diff", "compare two tapes: where the runs part, and in what each step differs")
+    diff.add_argument("a", metavar="A")
+    diff.add_argument("b", metavar="B")
+    diff.add_argument("--json", action="store_true", help="for scripts; docs/diff.md describes it")
+    diff.add_argument("--all", action="store_true", help="every step, and all of each")
+
+    fork = _command(commands, "fork", "make another tape of the beginning of one, to go on from there")
+    fork.add_argument("tape", metavar="F")
+    fork.add_argument("--at", type=int, metavar="N", help="keep the effects before this number, as `show` has it")
+    fork.add_argument("-o", "--output", metavar="CHILD", help="the new tape (default: F.fork-1.jsonl, or the next)")
+    fork.add_argument("--prompt", metavar="TEXT", help="what the user says, in the requests that are kept")
+    fork.add_argument("--model", metavar="ID", help="the model's id, in the requests that are kept")
+    fork.add_argument("--result", action="append", metavar="N=TEXT", help="what the tool run N gave")
+    fork.add_argument("--whole", action="store_true", help="write a tape that does not need its parent's file")
+
+    log = _command(commands, "log", "show what a tape was forked from, and what was forked from it")
+    log.add_argument("tape", metavar="F")
+    log.add_argument("--json", action="store_true", help="for scripts")
+
+    trim = _command(commands, "trim", "take out of a tape what is played no more")
+    trim.add_argument("tape", metavar="F")
+    trim.add_argument("-o", "--output", metavar="OUT", help="write it there, and leave F as it is")
+    trim.add_argument("--to", type=int, metavar="N", help="and everything behind this effect")
+
+    verify = _command(commands, "verify", "say whether tapes are whole, are what was recorded, and hold no secrets")
+    verify.add_argument("tapes", nargs="+", metavar="F", help="tapes, and folders of them")
+    verify.add_argument("--json", action="store_true", help="for scripts")
+
+    serve = _command(commands, "serve", "serve tapes over HTTP: a provider for any client in any language")
+    serve.add_argument("tapes", nargs="+", metavar="F", help="tapes, or folders with tapes")
+    serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8642, metavar="N", help="0 takes a free one (default: 8642)")
+    serve.add_argument(
+        "--pace", type=_pace, default=None, metavar="instant|recorded|xN", help="how fast (default: instant)"
+    )
+    serve.add_argument(
+        "--cut",
+        type=_cut,
+        default="recorded",
+        metavar="recorded|event|byte|SEED",
+        help="into what bodies are cut (default: recorded)",
+    )
+    serve.add_argument("--fault", action="append", default=[], metavar="RULE", help="strike calls; may be repeated")
+    serve.add_argument("--repeat", action="store_true", help="play equals again when all of them were played")
+    serve.add_argument("--drift", action="store_true", help="answer what the tapes do not hold with what comes next")
+    serve.add_argument("--strict", action="store_true", help="exit with 1 if something was not played, or not held")
+
+    record = _command(commands, "record", "record what clients ask of a provider: a proxy in front of it")
+    record.add_argument("--to", required=True, metavar="URL", help="the provider, as https://openrouter.ai/api/v1")
+    record.add_argument("--tape", metavar="F", help="record to this file (default: recorded-TIME.jsonl)")
+    record.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: 127.0.0.1)")
+    record.add_argument("--port", type=int, default=8643, metavar="N", help="0 takes a free one (default: 8643)")
+    record.add_argument(
+        "--mode", choices=("record", "resume"), help="what to do with a tape that exists: replace it, or go on"
+    )
+    record.add_argument("--force", action="store_true", help="replace a tape that exists")
 
     demo = _command(commands, "demo", "see an agent run, be recorded, and be replayed with the network closed")
     demo.add_argument("--tape", metavar="F", help="keep the demo's tape in this file")
@@ -63,6 +139,27 @@ def _lazily(name: str) -> Callable[..., int]:
         return run(*arguments)
 
     return command
+
+
+def _cut(text: str) -> str | int:
+    if text in ("recorded", "event", "byte"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"should be 'recorded', 'event', 'byte' or a number to cut at random from, but is {text!r}"
+        ) from None
+
+
+def _in_doubt(text: str) -> Any:
+    if text in ("raise", "rerun"):
+        return text
+    if text.startswith("skip="):
+        from ..tape.opened import Skip
+
+        return Skip(text.removeprefix("skip="))
+    raise argparse.ArgumentTypeError(f"should be 'raise', 'rerun' or 'skip=TEXT', but is {text!r}")
 
 
 def _pace(text: str) -> float | None:
