@@ -13,10 +13,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import playhead as ph
 from chatwire import JSON, Script, message, tool_call
 from playhead.http import Request, Response
+from playhead.tape import player
+from playhead.tape.canonical import digest
 from playhead.tape.effects import Interaction, ToolRun
 from playhead.tape.lanes import here
 from playhead.transport.memory import MemoryTransport, respond
@@ -237,3 +241,58 @@ def test_a_lane_needs_a_name() -> None:
     for name in ("", "a/b", "a#1"):
         with pytest.raises(ph.ConfigError, match="expected a lane's name"), ph.lane(name):
             pass
+
+
+@given(st.permutations(range(12)))
+def test_what_is_played_does_not_depend_on_the_order_in_which_it_is_asked_for(
+    order: list[int],
+) -> None:
+    """Three lanes with four calls each, some of them equal. Within a lane the order is the run's own."""
+    calls = [
+        Interaction(
+            request=Request("POST", "http://x.test/v1", (), b'{"q": %d}' % (n % 2)),
+            lane=f"root/{n // 4}.t",
+            status=200,
+            chunks=(b"%d" % n,),
+        )
+        for n in range(12)
+    ]
+    opened = ph.open_tape(ph.Tape(tuple(calls)), mode="replay")
+    turn = dict.fromkeys(range(3), 0)
+    for n in order:
+        lane, place = n // 4, turn[n // 4]
+        turn[lane] += 1
+        expected = calls[lane * 4 + place]
+        played = opened.find(expected.lane, expected.request)
+        assert played is expected
+    by_digest = ph.open_tape(ph.Tape(tuple(calls)), mode="replay")
+    answers = [by_digest.ask(calls[n].request) for n in order]
+    assert sorted(a.body for a in answers if isinstance(a, Interaction)) == sorted(c.body for c in calls)
+    for n, answer in zip(order, answers, strict=True):
+        assert isinstance(answer, Interaction)
+        assert answer.request == calls[n].request
+
+
+def test_what_a_match_costs_does_not_grow_with_the_tape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digests are what costs. Of a request that is written as it was recorded none is made; of one that is not, one,
+    and one of each recorded request once."""
+    made: list[Request] = []
+
+    def counting_digest(request: Request) -> str:
+        made.append(request)
+        return digest(request)
+
+    monkeypatch.setattr(player, "digest", counting_digest)
+    for size in (10, 1000):
+        calls = tuple(
+            Interaction(request=Request("POST", "http://x.test/", (), b'{"a": %d, "b": 1}' % n), status=200)
+            for n in range(size)
+        )
+        tape = ph.open_tape(ph.Tape(calls), mode="replay")
+        made.clear()
+        for call in reversed(calls[5:]):
+            assert tape.ask(call.request) is call
+        assert made == []
+        for n, call in enumerate(calls[:5], 1):
+            assert tape.ask(Request("POST", "http://x.test/", (), b'{"b":1,"a":%d}' % (n - 1))) is call
+            assert len(made) == size + n
