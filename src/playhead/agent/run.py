@@ -161,10 +161,11 @@ class Course:
     def _leave(self, error: BaseException) -> None:
         """What leaves a run carries the run so far."""
         error.run = self.so_far  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
-        played = self._playhead is not None and self._playhead.last_played
-        if played and isinstance(error, ProviderError | CodecError | TransportError):
-            name = self._playhead.name if self._playhead else ""
-            error.add_note(f"This was played from tape {name!r}; to ask again, record it anew.")
+        head = self._playhead
+        if head is None or not head.last_played or head.opened.options.faults is not None:
+            return
+        if isinstance(error, ProviderError | CodecError | TransportError):
+            error.add_note(f"This was played from tape {head.name!r}; to ask again, record it anew.")
 
     async def _steps_of(self, playhead: Playhead) -> AsyncGenerator[Event]:
         run_id = _run_id(playhead)

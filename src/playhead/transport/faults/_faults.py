@@ -204,7 +204,7 @@ def _drawn(faults: RandomFaults, draw: Callable[[], float]) -> Fault | None:
 def _refusal(fault: Fault, status: int, call: int) -> Refusal:
     reason = _reason(status)
     error: dict[str, Any] = {
-        "message": f"{status} {reason}: the fault {str(fault)!r} struck call {call}",
+        "message": f"{reason}: the fault {str(fault)!r} struck call {call}",
         "type": _TYPES.get(status) or ("server_error" if status >= 500 else "invalid_request_error"),
         "param": None,
         "code": status,
