@@ -296,3 +296,20 @@ def test_what_a_match_costs_does_not_grow_with_the_tape(monkeypatch: pytest.Monk
         for n, call in enumerate(calls[:5], 1):
             assert tape.ask(Request("POST", "http://x.test/", (), b'{"b":1,"a":%d}' % (n - 1))) is call
             assert len(made) == size + n
+
+
+def test_what_happened_inside_a_tool_that_was_played_is_not_unplayed() -> None:
+    inner = Script((None, tool_call("look", {}, "i1")), ("found",))
+
+    def look() -> str:
+        return "a thing"
+
+    @ph.tool
+    async def ask() -> str:
+        return (await inner.agent(look).run("find it")).text
+
+    recorded = Script((None, tool_call("ask", {}, "o1")), ("well",)).agent(ask).run_sync("go").tape
+    with ph.open_tape(recorded, mode="replay") as tape:
+        assert len(tape.unplayed()) == 6
+        Script().agent(ask).run_sync("go")
+        assert tape.unplayed() == ()

@@ -121,6 +121,27 @@ def parser() -> argparse.ArgumentParser:
     )
     record.add_argument("--force", action="store_true", help="replace a tape that exists")
 
+    crash = _command(
+        commands, "crashtest", "kill an agent's runs at every place, resume them, and check what became of them"
+    )
+    crash.add_argument("agent", metavar="MODULE:AGENT", help="as for run")
+    crash.add_argument("prompt", nargs="?", help="what to say to it; standard input where it is left out or '-'")
+    crash.add_argument(
+        "--tape", metavar="F", help="a recording of the whole run that answers, in place of a live one"
+    )
+    crash.add_argument(
+        "--kills", type=_kills, default=500, metavar="N|all", help="how many runs are killed (default: 500)"
+    )
+    crash.add_argument("--seed", type=int, default=0, metavar="S", help="for what is random (default: 0)")
+    crash.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether answers are streamed (default: as recorded)",
+    )
+    crash.add_argument("--point", metavar="P", help="only these kills, of one run, as a failure names them")
+    crash.add_argument("--json", action="store_true", help="for scripts")
+
     demo = _command(commands, "demo", "see an agent run, be recorded, and be replayed with the network closed")
     demo.add_argument("--tape", metavar="F", help="keep the demo's tape in this file")
     demo.add_argument("--pace", type=_pace, default=1.0, metavar="instant|recorded|xN", help=argparse.SUPPRESS)
@@ -150,6 +171,14 @@ def _cut(text: str) -> str | int:
         raise argparse.ArgumentTypeError(
             f"should be 'recorded', 'event', 'byte' or a number to cut at random from, but is {text!r}"
         ) from None
+
+
+def _kills(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"should be a whole number from 1 on, or 'all', but is {text!r}")
+    return int(text)
 
 
 def _in_doubt(text: str) -> Any:

@@ -8,6 +8,7 @@ among equals, at a cost that does not grow with the tape.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -106,6 +107,13 @@ class Player:
         """Play what stands at a place on the tape, whatever was asked."""
         return self._play(place)
 
+    def _outer_lanes(self, place: int) -> set[str]:
+        """The lanes of the tools inside which an effect happened."""
+        effect = self._effects[place]
+        parts = re.split("([/#])", effect.lane)
+        ends = range(1, len(parts) + (isinstance(effect, Interaction)), 2)
+        return {"".join(parts[:end]) for end in ends}
+
     def next_place(self, lane: str) -> int | None:
         """The next place of `lane`, or None where the tape ends."""
         places, n = self._lanes.get(lane, []), self._next.get(lane, 0)
@@ -166,10 +174,13 @@ class Player:
         return sum(place not in self._played for place in self._lanes.get(lane, ()))
 
     def unplayed(self) -> tuple[int, ...]:
-        """The places of all effects that were recorded and not played, in order."""
+        """The places of all effects that were recorded and not played, in order. What happened inside a tool that was
+        played counts as played with it."""
         calls = [place for places in self._lanes.values() for place in places]
         tools = [place for place in self._tools.values() if self._effects[place].ended == "complete"]
-        return tuple(sorted(place for place in (*calls, *tools) if place not in self._played))
+        left = [place for place in (*calls, *tools) if place not in self._played]
+        played = {lane for lane, place in self._tools.items() if place in self._played}
+        return tuple(sorted(place for place in left if played.isdisjoint(self._outer_lanes(place))))
 
     def superseded(self, lane: str, request: Request | None = None) -> list[int]:
         """The places of what is asked again: in `lane`, told once when the lane goes on live; or, where `request` is

@@ -1,0 +1,1 @@
+"""Kills an agent's runs at every place, resumes them, and checks what Playhead promises of them."""
