@@ -22,7 +22,7 @@ def answering(text="five"):
 """
 
 TEST = """
-from agents import answering
+from my_agents import answering
 
 def test_sum(tape):
     assert answering().run_sync("add two and three").text == "five"
@@ -31,7 +31,7 @@ def test_sum(tape):
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    pytester.makepyfile(agents=AGENT)
+    pytester.makepyfile(my_agents=AGENT)
     pytester.syspathinsert()
     monkeypatch.chdir(pytester.path)
     return pytester
@@ -128,7 +128,7 @@ def test_markers_have_the_options_of_open_tape(project: pytest.Pytester) -> None
     project.makepyfile(
         """
         import pytest
-        from agents import answering
+        from my_agents import answering
 
         pytestmark = pytest.mark.playhead(path="shared.yaml")
 
@@ -167,7 +167,7 @@ def test_names_of_classes_and_parameters_are_names_of_files(project: pytest.Pyte
     project.makepyfile(
         """
         import pytest
-        from agents import answering
+        from my_agents import answering
 
         class TestAgent:
             @pytest.mark.parametrize("what", ["a/b", "c d", "\\u00e9"])
@@ -186,10 +186,10 @@ def test_workers_side_by_side_record_and_play_and_report(project: pytest.Pyteste
         f"    {'' if n else 'answering().run_sync(chr(48))'}"
         for n in range(12)
     )
-    project.makepyfile(f"from agents import answering\n{names}")
+    project.makepyfile(f"from my_agents import answering\n{names}")
     run(project, "-n", "3", alone=True).assert_outcomes(passed=12)
     assert asked(project) == 13
-    project.makepyfile(f"from agents import answering\n{names.replace('answering().run_sync(chr(48))', '')}")
+    project.makepyfile(f"from my_agents import answering\n{names.replace('answering().run_sync(chr(48))', '')}")
     result = run(project, "-n", "3", "--playhead=replay", alone=True)
     result.assert_outcomes(passed=12)
     result.stdout.fnmatch_lines(["*recorded, and not asked for*", "*::test_0: *"])
@@ -200,7 +200,7 @@ def test_an_asynchronous_test_has_its_tape_around_it(project: pytest.Pytester) -
     project.makepyfile(
         """
         import asyncio
-        from agents import answering
+        from my_agents import answering
 
         def test_it(tape):
             async def both():
