@@ -1,10 +1,33 @@
-"""The pytest plugin: a tape for each test, named after it."""
+"""The pytest plugin: a tape for each test, named after it, on which all that the test does stands."""
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
+from typing import Any
 
 import pytest
+
+import playhead as ph
+from playhead import agent as agent_package
+from playhead import tape as tape_package
+from playhead import transport, wire
+from playhead.http import Request
+from playhead.tape.lanes import here, lane_on, standing
+from playhead.tape.opened import OpenTape
+from playhead.tape.recorder import CallRecording
+
+# What is imported only inside of a run in this process is taken out of sys.modules behind it, and would be there
+# twice.
+for _package in (agent_package, tape_package, transport, wire):
+    for _module in walk_packages(_package.__path__, f"{_package.__name__}."):
+        import_module(_module.name)
 
 AGENT = """
 import json
@@ -163,21 +186,101 @@ def test_a_test_that_fails_does_not_replace_its_tape(project: pytest.Pytester) -
     assert tape.read_bytes() == before
 
 
-def test_names_of_classes_and_parameters_are_names_of_files(project: pytest.Pytester) -> None:
+HALF = """
+import pytest
+from my_agents import answering
+
+{mark}
+def test_it(tape):
+    answering().run_sync("one")
+    {stop}
+    answering().run_sync("two")
+"""
+XFAIL = "@pytest.mark.xfail(strict=False)"
+
+
+@pytest.mark.parametrize(
+    ("mark", "stop"),
+    [("", "assert 0"), ("", "raise KeyboardInterrupt"), ("", "pytest.skip('no')"), (XFAIL, "assert 0")],
+    ids=["failed", "interrupted", "skipped", "failed as expected"],
+)
+def test_only_a_test_that_passes_replaces_its_tape(project: pytest.Pytester, mark: str, stop: str) -> None:
+    project.makepyfile(HALF.format(mark=mark, stop="pass"))
+    run(project)
+    tape = next(project.path.glob("tapes/*/*.jsonl"))
+    before = tape.read_bytes()
+    assert before.count(b"call.start") == 2
+    project.makepyfile(HALF.format(mark=mark, stop=stop))
+    run(project, "--playhead=record", alone="Keyboard" in stop)
+    assert tape.read_bytes() == before
+    project.makepyfile(HALF.format(mark=mark, stop="pass"))
+    run(project, "--playhead=record")
+    assert tape.read_bytes() != before
+    assert list(tape.parent.iterdir()) == [tape]
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".yaml"])
+@pytest.mark.parametrize("mode", ["auto", "record"])
+def test_a_first_recording_goes_on_until_its_test_passes(project: pytest.Pytester, ending: str, mode: str) -> None:
+    project.makeini(f"[pytest]\nplayhead_ending = {ending}")
+    project.makepyfile(HALF.format(mark="", stop="assert 0"))
+    run(project, f"--playhead={mode}").assert_outcomes(failed=1)
+    (journal,) = project.path.glob("tapes/*/*")
+    assert journal.name == f"test_it{ending}.part"
+    run(project).assert_outcomes(failed=1)
+    run(project, "--playhead=replay").assert_outcomes(errors=1)
+    assert (asked(project), list(journal.parent.iterdir())) == (1, [journal])
+    project.makepyfile(HALF.format(mark="", stop="pass"))
+    run(project).assert_outcomes(passed=1)
+    assert asked(project) == 2
+    assert [file.name for file in journal.parent.iterdir()] == [f"test_it{ending}"]
+    run(project, "--playhead=replay").assert_outcomes(passed=1)
+
+
+def test_a_first_recording_that_never_passed_is_begun_anew_in_mode_record(project: pytest.Pytester) -> None:
+    project.makepyfile(HALF.format(mark="", stop="assert 0"))
+    run(project)
+    project.makepyfile(TEST.replace("test_sum", "test_it"))
+    run(project).assert_outcomes(failed=1)
+    run(project, "--playhead=record").assert_outcomes(passed=1)
+    (tape,) = project.path.glob("tapes/*/*")
+    assert (tape.name, tape.read_bytes().count(b"call.start")) == ("test_it.jsonl", 1)
+
+
+def test_each_test_has_a_file_of_its_own_also_where_names_are_alike(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
         import pytest
         from my_agents import answering
 
-        class TestAgent:
-            @pytest.mark.parametrize("what", ["a/b", "c d", "\\u00e9"])
-            def test_it(self, tape, what):
-                answering().run_sync(what)
+        @pytest.mark.parametrize("what", ["a/b", "a b", "a_b", "A_b", "\u00e9", "x" * 300, "x" * 301])
+        def test_it(tape, what):
+            answering().run_sync(what)
+
+        class TestA:
+            class TestIn:
+                def test_it(self, tape):
+                    answering().run_sync("A")
+
+        class TestB:
+            class TestIn:
+                def test_it(self, tape):
+                    answering().run_sync("B")
+
+        def test_a_b(tape):
+            answering().run_sync("a_b")
+
+        def test_A_b(tape):
+            answering().run_sync("A_b")
         """
     )
-    run(project).assert_outcomes(passed=3)
-    assert len({path.name for path in project.path.glob("tapes/*/TestAgent.test_it*.jsonl")}) == 3
-    run(project, "--playhead=replay").assert_outcomes(passed=3)
+    run(project).assert_outcomes(passed=11)
+    names = [path.name for path in project.path.glob("tapes/*/*")]
+    assert len({name.lower() for name in names}) == 11
+    assert max(len(name.encode()) for name in names) <= 200 + len(".jsonl")
+    assert "test_a_b.jsonl" in names
+    assert any(name.startswith("TestA.TestIn.test_it-") for name in names)
+    run(project, "--playhead=replay").assert_outcomes(passed=11)
 
 
 def test_workers_side_by_side_record_and_play_and_report(project: pytest.Pytester) -> None:
@@ -211,6 +314,118 @@ def test_an_asynchronous_test_has_its_tape_around_it(project: pytest.Pytester) -
     )
     run(project).assert_outcomes(passed=1)
     run(project, "--playhead=replay").assert_outcomes(passed=1)
+
+
+def test_a_task_and_a_thread_that_were_there_before_the_tape_are_on_it(project: pytest.Pytester) -> None:
+    """anyio runs tests in a task that it begins for the first asynchronous fixture, before the tape is open."""
+    project.makepyfile(
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        import pytest
+        from my_agents import answering
+
+        @pytest.fixture(scope="module")
+        def anyio_backend():
+            return "asyncio"
+
+        @pytest.fixture(scope="module")
+        async def earlier(anyio_backend):
+            yield
+
+        @pytest.fixture(scope="module")
+        def pool():
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(int).result()
+                yield pool
+
+        @pytest.mark.anyio
+        @pytest.mark.parametrize("n", [1, 2])
+        async def test_task(earlier, tape, n):
+            await answering().run(f"task {n}")
+            assert len(tape.tape().effects) == 1
+
+        @pytest.mark.parametrize("n", [1, 2])
+        def test_thread(pool, tape, n):
+            pool.submit(answering().run_sync, f"thread {n}").result()
+            assert len(tape.tape().effects) == 1
+        """
+    )
+    run(project, alone=True).assert_outcomes(passed=4)
+    assert asked(project) == 4
+    run(project, "--playhead=replay", alone=True).assert_outcomes(passed=4)
+    assert asked(project) == 4
+
+
+def elsewhere(work: Callable[[], Any]) -> Any:
+    """What work gives in a thread of its own, which is begun outside of every tape."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+def where() -> OpenTape | None:
+    place = here()
+    return None if place is None else place.tape
+
+
+def test_code_that_stands_nowhere_is_on_the_innermost_tape_and_on_none_where_that_was_said() -> None:
+    assert elsewhere(where) is None
+    with ph.open_tape() as outer:
+        assert elsewhere(where) is outer
+        with ph.open_tape() as inner:
+            assert elsewhere(where) is inner
+            with standing(None):
+                assert where() is None
+            with standing(outer):
+                assert (where(), elsewhere(where)) == (outer, inner)
+        assert elsewhere(where) is outer
+
+        def in_a_lane() -> str:
+            with ph.lane("a"):
+                return lane_on(outer)
+
+        assert elsewhere(in_a_lane) == "root/a"
+    assert elsewhere(where) is None
+
+
+@pytest.mark.parametrize("mode", ["record", "replay"])
+def test_of_tapes_that_are_open_beside_each_other_none_is_guessed(mode: Any) -> None:
+    with ExitStack() as blocks:
+
+        def one() -> Any:
+            context = contextvars.Context()
+            return context, context.run(blocks.enter_context, ph.open_tape(ph.Tape(), mode=mode))
+
+        (context, first), (_, second) = one(), one()
+        assert first is not second
+        assert context.run(where) is first
+        if mode == "record":
+            assert elsewhere(where) is None
+            return
+        with pytest.raises(ph.ConfigError, match=r"2 tapes are open, of which .* lets nothing out"):
+            elsewhere(where)
+        assert context.run(lane_on, second) == "root"
+
+
+def test_a_block_may_end_in_another_context_than_it_began_in(tmp_path: Path) -> None:
+    """As that of a generator which two tasks move on."""
+
+    async def fixture() -> AsyncGenerator[OpenTape]:
+        async with ph.open_tape(tmp_path / "t.yaml") as tape:
+            yield tape
+
+    async def main() -> None:
+        generator = fixture()
+        tape = await asyncio.create_task(anext(generator))
+        assert where() is tape
+        recording = tape.ask(Request("GET", "http://x.test/"))
+        assert isinstance(recording, CallRecording)
+        recording.head(200, "OK", "HTTP/1.1", ())
+        recording.end("complete")
+        assert await asyncio.create_task(anext(generator, None)) is None
+        assert where() is None
+
+    asyncio.run(main())
+    assert [file.name for file in tmp_path.iterdir()] == ["t.yaml"]
 
 
 def test_the_plugin_loads_nothing_before_a_test_asks_for_a_tape(project: pytest.Pytester, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ class Model:
                 raise TruncatedStream(f"{self.provider.name}: {error}. Asking again may help.") from error
             except DecodeError as error:
                 response.settle("broken")
-                where = f"{self.provider.name} at {safe_url(request.url)}"
+                where = f"{self.provider.name} at {safe_url(request.url).partition('?')[0]}"
                 raise DecodeError(
                     f"{where}: {error}. If this is not the address of the API, check base_url."
                 ) from error

@@ -16,6 +16,7 @@ Each test has a file of its own, so that tests may run in any order and side by 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Generator
 from pathlib import Path
@@ -31,9 +32,11 @@ _MODES = ("auto", "replay", "record", "resume", "off")
 _UNPLAYED = ("report", "error", "ignore")
 _OPTIONS = ("mode", "path", "unplayed", "on_divergence", "in_doubt", "speed", "cut", "redact", "faults")
 _TAPE: pytest.StashKey[OpenTape] = pytest.StashKey()
-_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+_PASSED: pytest.StashKey[list[bool]] = pytest.StashKey()
 _PROPERTY = "playhead_unplayed"
 _SECTION = "playhead"
+_LONGEST_NAME = 200
+"""Bytes of a file's name before its ending."""
 
 _MARKER = (
     "playhead(mode=None, path=None, unplayed=None, on_divergence='strict', ...): how the `tape` fixture opens its "
@@ -74,8 +77,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def tape(request: pytest.FixtureRequest) -> Generator[OpenTape]:
     """An open tape, named after the test: agents and clients in the test use it where they are given no other.
 
-    It is `tapes/MODULE/TEST.jsonl` beside the file of the test. A test that fails does not replace a tape that was
-    there. The marker `playhead` has options.
+    It is `tapes/MODULE/TEST.jsonl` beside the file of the test. A test that does not pass does not replace a tape
+    that was there, and makes none where there was none: its recording stands in `TEST.jsonl.part`, and goes on the
+    next time. The marker `playhead` has options.
     """
     from .tape.open import open_tape
 
@@ -86,16 +90,27 @@ def tape(request: pytest.FixtureRequest) -> Generator[OpenTape]:
     if mode not in ("replay", "off"):
         file.parent.mkdir(parents=True, exist_ok=True)
     opened = open_tape(file, mode, **options)
+    is_new = not file.exists() or not file.stat().st_size
     node: pytest.Item = request.node
     node.stash[_TAPE] = opened
+    reports: list[bool] = []
+    node.stash[_PASSED] = reports
     opened.__enter__()
+    passed = False
     try:
         yield opened
+        passed = bool(reports) and all(reports)
     finally:
-        failed = node.stash.get(_FAILED, False)
-        error = _Failed() if failed else None
-        opened.__exit__(type(error) if error else None, error, None)
-    if not failed and wanted != "ignore" and (left := _unplayed(opened)):
+        error = None if passed else _NotPassed()
+        try:
+            opened.__exit__(type(error) if error else None, error, None)
+        except BaseException:
+            passed = False
+            raise
+        finally:
+            if is_new and not passed:
+                _set_aside(file)
+    if passed and wanted != "ignore" and (left := _unplayed(opened)):
         if wanted == "error":
             pytest.fail(
                 f"tape {opened.name!r} holds what the test did not ask for:\n" + "\n".join(left), pytrace=False
@@ -103,14 +118,15 @@ def tape(request: pytest.FixtureRequest) -> Generator[OpenTape]:
         node.user_properties.append((_PROPERTY, [opened.name, *left]))
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show a failed test's tape, and in what the run diverged from it."""
+    """Note whether the test passed; show a failed test's tape, and in what the run diverged from it."""
     report = yield
+    if call.when == "call":  # A skipped test has not passed, nor has one that failed as it was expected to.
+        item.stash.setdefault(_PASSED, []).append(report.passed)
     if report.failed:
-        item.stash[_FAILED] = True
         opened = item.stash.get(_TAPE, None)
         if opened is not None:
             report.sections.append((_SECTION, _told(opened)))
@@ -135,8 +151,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.line(line)
 
 
-class _Failed(Exception):
-    """Stands for a test's failure, of which a fixture sees nothing."""
+class _NotPassed(Exception):
+    """Stands for what ended a test, of which a fixture sees nothing."""
 
 
 def _setting(config: pytest.Config, name: str, allowed: tuple[str, ...]) -> str:
@@ -163,9 +179,35 @@ def _file(request: pytest.FixtureRequest, path: str | None) -> Path:
     if path is not None:
         return here.parent / path
     folder = here.parent / str(request.config.getini("playhead_tapes")) / here.stem
-    node: Any = request.node
-    name = f"{node.cls.__name__}.{node.name}" if node.cls else str(node.name)
-    return folder / (re.sub(r"[^\w.,=+-]+", "_", name).strip("_") + str(request.config.getini("playhead_ending")))
+    classes = (node.name for node in request.node.listchain() if isinstance(node, pytest.Class))
+    return folder / (_file_name([*classes, request.node.name]) + str(request.config.getini("playhead_ending")))
+
+
+def _file_name(parts: list[str]) -> str:
+    """A name for the tape of a test, from its own and its classes' names: another one for each test, also where files
+    are told apart by no more than their letters, in whatever case."""
+    name = ".".join(parts)
+    cleaned = re.sub(r"[^\w.,=+-]+", "_", name).strip("_")
+    simple = cleaned == name.lower() and not any("." in part for part in parts)
+    if simple and len(cleaned.encode()) <= _LONGEST_NAME:
+        return cleaned
+    mark = hashlib.sha256("::".join(parts).encode()).hexdigest()[:8]
+    return cleaned.encode()[: _LONGEST_NAME - len(mark) - 1].decode(errors="ignore") + f"-{mark}"
+
+
+def _set_aside(file: Path) -> None:
+    """Make of a new tape what an interrupted recording leaves: a test that never passed goes on with it."""
+    from .tape.files import load_tape, put_in_place
+    from .tape.formats import is_native, native
+
+    if not file.exists():
+        return
+    journal = file.with_name(f"{file.name}.part")
+    if is_native(file):
+        file.replace(journal)
+    else:
+        put_in_place(native.dump(load_tape(file)), journal)
+        file.unlink()
 
 
 def _told(opened: OpenTape) -> str:

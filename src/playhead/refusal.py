@@ -63,8 +63,8 @@ def refused(
     wait = retry_after(headers)
     key = f"the API key in {provider.key_env}" if provider.key_env else "the API key"
     when = "later" if wait is None else f"in {wait:g} s"
-    location = safe_url(headers.get("location", "nowhere"))
-    address = safe_url(provider.base_url)
+    location = safe_url(headers.get("location", "nowhere")).partition("?")[0]
+    address = safe_url(provider.base_url).partition("?")[0]
     hint = meaning.hint.format(key=key, model=model, base_url=address, when=when, location=location)
     return ProviderError(
         error.message,

@@ -404,7 +404,7 @@ def test_nothing_to_answer_is_refused_before_anything_is_sent() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed_and_says_where_it_points(status: int) -> None:
-    it = Script({"status": status, "headers": (("Location", "https://elsewhere.test/v1?key=secret"),)})
+    it = Script({"status": status, "headers": (("Location", "https://elsewhere.test/v1?api_key=secret"),)})
     with pytest.raises(ph.ProviderError, match=r"points to https://elsewhere\.test/v1") as caught:
         it.agent().run_sync("go")
     assert caught.value.status == status

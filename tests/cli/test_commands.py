@@ -16,6 +16,7 @@ import playhead as ph
 from chatwire import Script, tool_call
 from conftest import expected, shared_tape
 from playhead.cli import main
+from playhead.cli._console import Console
 
 AGENT = """
 import playhead as ph
@@ -37,6 +38,15 @@ number = 3
 
 def make():
     return agent
+
+def make_of(model):
+    return agent
+
+@ph.tool(effect="once")
+def pay() -> str:
+    return "paid"
+
+payer = ph.Agent("compat:http://script.test/v1#m", tools=[pay])
 """
 
 
@@ -112,9 +122,19 @@ def test_a_run_that_fails_exits_with_1_and_says_why(module: str, capsys: pytest.
         (["run", "nonsense", "hi"], "should be MODULE:AGENT"),
         (["run", "no_such_module:agent", "hi"], "there is no module 'no_such_module'"),
         (["run", "no_such_file.py:agent", "hi"], "there is no file 'no_such_file.py'"),
-        (["run", "MODULE:number", "hi"], "has no agent called 'number'; it has: agent, keyless, nobody"),
+        (["run", "MODULE:number", "hi"], "has no agent called 'number'; it has: agent, keyless, nobody, payer"),
         (["run", "MODULE:agent", "hi", "--mode", "replay"], "say which one with --tape"),
         (["run", "MODULE:agent", "hi", "--mode", "play"], "invalid choice: 'play'"),
+        (["run", "MODULE:add", "hi"], "is a tool, and no agent; 'MODULE' has: agent, keyless, nobody, payer"),
+        (["run", "MODULE:make_of", "hi"], "nor a function without arguments that gives one; 'MODULE' has: agent"),
+        (
+            ["run", "MODULE:agent", "hi", "--model", "nope"],
+            "argument --model: model 'nope' does not say its provider",
+        ),
+        (["run", "MODULE:agent", "hi", "--model", "nope:m"], "argument --model: there is no provider 'nope'"),
+        (["run", "MODULE:agent", "hi", "--fault", "nope"], "argument --fault: 'nope' is not a fault"),
+        (["serve", "t.jsonl", "--fault", "429:x=1"], "argument --fault: '429:x=1' is not a fault"),
+        (["crashtest", "MODULE:agent", "hi", "--point", "x:1"], "argument --point: a point is KIND:NUMBER"),
         (["replay", "t.jsonl", "--pace", "fast"], "should be 'instant', 'recorded' or a factor"),
         (["replay", "t.jsonl", "--pace", "x0"], "should be 'instant', 'recorded' or a factor"),
         (["show"], "required"),
@@ -126,7 +146,7 @@ def test_wrong_usage_exits_with_2_and_says_what_was_expected(
     argv: list[str], says: str, module: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert usage_error(*(word.replace("MODULE", module) for word in argv)) == 2
-    assert says in capsys.readouterr().err
+    assert says.replace("'MODULE'", repr(module)) in capsys.readouterr().err
 
 
 def test_replay_plays_a_tape_as_it_was_heard(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -453,6 +473,37 @@ def test_an_empty_standard_input_is_wrong_usage(
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
     assert usage_error("run", f"{module}:agent") == 2
     assert "standard input was empty" in capsys.readouterr().err
+
+
+def test_a_tool_in_doubt_is_told_with_the_ways_on_of_the_command_line(
+    module: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @ph.tool(effect="once")
+    def pay() -> str:
+        return "paid"
+
+    path = tmp_path / "t.jsonl"
+    with Script((None, tool_call("pay")), ("done",)).agent(pay).stream_sync("pay", tape=path) as run:
+        run.finish()
+    lines = path.read_bytes().splitlines(keepends=True)
+    start = next(n for n, line in enumerate(lines) if b'"tool.start"' in line)
+    path.write_bytes(b"".join(lines[: start + 1]))
+    assert main(["run", f"{module}:payer", "pay", "--tape", str(path)]) == 1
+    note = "On the command line: playhead run ... --in-doubt skip=TEXT, with its result, or --in-doubt rerun, "
+    assert note in capsys.readouterr().err
+
+
+def test_the_table_of_a_crash_test_fits_80_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    from playhead.cli.crashtest import _show
+    from playhead.crashtest.points import WORDS
+    from playhead.crashtest.report import SEVERAL, Report, Row
+
+    rows = [Row(kind, *[1111] * 9) for kind in (*WORDS.values(), SEVERAL)]
+    _show(Report(seed=0, stream=True, reference="", lines=9, tools={}, seconds=1.0, rows=rows), Console())
+    first, second, *lines = capsys.readouterr().out.splitlines()
+    assert first.split() == ["killed", "runs", "kills", "same", "asked", "paid", "in", "ran", "failed"]
+    assert second.split() == ["again", "twice", "doubt", "twice"]
+    assert max(map(len, (first, second, *lines))) <= 80
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,74 @@ def test_a_tape_that_a_format_cannot_hold_at_all_is_refused(
     assert main(["convert", str(source), str(target)]) == 1
     assert "a cassette in JSON cannot hold a body that is not text" in capsys.readouterr().err
     assert not target.exists()
+
+
+KEY = "sk-proj-" + "aB3xY7kQ9mZ2" * 4
+HEADERS = (("Authorization", f"Bearer {KEY}"), ("Content-Type", "application/json"))
+LEAKY = Tape(
+    (
+        Interaction(
+            request=Request(
+                "POST", "http://a.example/v1?key=f0a1b2c3d4e5f607182", HEADERS, f'{{"k":"{KEY}"}}'.encode()
+            ),
+            status=200,
+            headers=(("Content-Type", "text/plain"),),
+            chunks=(b"it is ", KEY[:20].encode(), KEY[20:].encode() + b", ", b"you know"),
+            times=(0.1, 0.2, 0.3, 0.4),
+            foreign={"note": KEY},
+        ),
+        ToolRun(lane="root/0.tell", call_id="c", name="tell", arguments=f'"{KEY}"', result=f"told {KEY}"),
+        WHOLE,
+    )
+)
+
+
+@pytest.mark.parametrize("target", ["t.jsonl", "t.yaml", "t.har"])
+def test_secrets_are_taken_out_and_counted(target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, new = tmp_path / "source.jsonl", tmp_path / target
+    save_tape(LEAKY, source)
+    assert main(["convert", str(source), str(new)]) == 0
+    err = capsys.readouterr().err
+    assert "left out, since they may hold secrets, the headers: Authorization\n" in err
+    taken = "taken out, as secrets: an OpenAI key (5 times), a parameter that is named like a key (key)\n"
+    assert taken in err
+    assert KEY[10:] not in err + new.read_text()
+    assert main(["verify", str(new)]) == 0
+    call, run, other = load_tape(new).effects
+    assert isinstance(call, Interaction)
+    assert isinstance(run, ToolRun)
+    assert call.body == b"it is REDACTED, you know"
+    assert call.times is not None
+    assert len(call.times) == len(call.chunks) > 1
+    assert (run.arguments, run.result, other) == ('"REDACTED"', "told REDACTED", WHOLE)
+
+
+def test_the_cookies_of_a_browser_are_taken_out_with_their_headers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, new = tmp_path / "a.har", tmp_path / "b.har"
+    save_tape(Tape((WHOLE,)), source)
+    log = json.loads(source.read_bytes())
+    cookies = [{"name": "sid", "value": "s3cret"}]
+    log["log"]["entries"][0]["request"] |= {"cookies": cookies}
+    log["log"]["entries"][0]["response"] |= {
+        "cookies": cookies,
+        "headers": [{"name": "Set-Cookie", "value": "s3cret"}],
+    }
+    source.write_text(json.dumps(log))
+    assert main(["convert", str(source), str(new)]) == 0
+    assert "Set-Cookie" in capsys.readouterr().err
+    assert b"s3cret" not in new.read_bytes()
+
+
+def test_secrets_are_kept_where_somebody_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, new = tmp_path / "a.jsonl", tmp_path / "b.yaml"
+    save_tape(LEAKY, source)
+    assert main(["convert", str(source), str(new), "--keep-secrets"]) == 0
+    says = f"warning: nothing was taken out: what {source} holds of secrets, {new} holds, too"
+    assert says in (err := capsys.readouterr().err)
+    assert "taken out, as" not in err
+    assert load_tape(new) == LEAKY
 
 
 def test_a_tape_becomes_a_cassette_of_go_vcrs_version_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,7 @@ import pytest
 
 import playhead as ph
 from chatwire import Script, tool_call
-from playhead.cli import fork, log, trim
+from playhead.cli import fork, log, main, trim
 from playhead.cli._console import Console
 from playhead.tape.writer import lock
 
@@ -78,10 +82,6 @@ def test_fork_edits_what_it_keeps(tape: Path, command: Callable[..., tuple[str, 
     assert (body["model"], body["messages"][-1]["content"], tool.result) == ("m2", "and now?", "5=five")
     _, err = command(fork, tape, at=3, output="d.jsonl", result=["1=5"])
     assert err == "warning: request 2 tells the old result of 1. Cut before it: --at 2\n"
-    with pytest.raises(SystemExit):
-        command(fork, tape, at=2, result=["five"])
-    with pytest.raises(ph.ConfigError, match=r"Tool runs are: 1 \(add\)"):
-        command(fork, tape, at=2, result=["0=5"])
 
 
 def test_fork_without_a_place_says_where_the_places_are(tape: Path, command: Callable[..., tuple[str, str]]) -> None:
@@ -111,10 +111,84 @@ def test_log_shows_the_family_of_a_tape(tape: Path, command: Callable[..., tuple
     )
     assert sorted(top) == sorted(top["children"][0])
     tape.rename("elsewhere.jsonl")
-    missing = command(log, Path("other.yaml"))[0].splitlines()[0]
-    assert missing == f"  run.jsonl (missing) {top['id'][:8]}"
     broken = command(log, Path("elsewhere.jsonl"))[0]
     assert "run.fork-1.jsonl (cannot be read) tape 'run.fork-1.jsonl' keeps effects of 'run.jsonl'" in broken
+    assert command(log, Path("other.yaml"))[0].startswith("  elsewhere.jsonl  ")
+    Path("elsewhere.jsonl").unlink()
+    missing = command(log, Path("other.yaml"))[0].splitlines()[0]
+    assert missing == f"  run.jsonl (missing) {top['id'][:8]}"
+
+
+def test_log_keeps_apart_tapes_that_have_one_id(tape: Path, command: Callable[..., tuple[str, str]]) -> None:
+    def family(name: str) -> list[str]:
+        return [line.split("  ")[-2].strip("* +-") for line in command(log, Path(name))[0].splitlines()]
+
+    shutil.copy(tape, "copy.jsonl")
+    command(trim, tape, to=0, output="short.jsonl")
+    command(fork, tape, at=3, output="kid.jsonl")
+    assert family("copy.jsonl") == ["copy.jsonl"]
+    assert family("short.jsonl") == ["short.jsonl"]
+    assert family("kid.jsonl") == family("run.jsonl") == ["run.jsonl", "kid.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("word " * 40, "'" + "word " * 40 + "'"),
+        ("it's\none\ttab\x1b[0m \u2028\\", r"$'it\'s\none\ttab\u001b[0m \u2028\\'"),
+    ],
+)
+def test_fork_says_the_whole_prompt_as_a_shell_reads_it(
+    said: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[str, str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record(Path("t.jsonl"), ("well",), said=said)
+    out = command(fork, Path("t.jsonl"), at=1, output="c.jsonl")[0]
+    assert f"MODULE:AGENT {shown} --tape c.jsonl\n" in out
+    read = subprocess.run(["bash", "-c", f"printf %s {shown}"], capture_output=True, env={"LC_ALL": "C.UTF-8"})
+    assert read.stdout.decode() == said
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["fork", "run.jsonl", "--at", "99"], "cannot be cut before effect 99: it holds effects 0 to 2"),
+        (["fork", "run.jsonl", "--at", "2", "--result", "five"], "--result should be N=TEXT"),
+        (["fork", "run.jsonl", "--at", "2", "--result", "0=5"], "Tool runs are: 1 (add)"),
+        (["trim", "run.jsonl", "--to", "99"], "the last effect that stays, but is 99: the tape holds effects 0 to 2"),
+        (["trim", "run.jsonl", "--to", "-2"], "but is -2: the tape holds effects 0 to 2"),
+    ],
+)
+def test_what_a_tape_has_no_place_for_is_wrong_usage(
+    argv: list[str], says: str, tape: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tape.read_bytes()
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2
+    assert says in capsys.readouterr().err
+    assert tape.read_bytes() == before
+
+
+@pytest.mark.parametrize("argv", [["trim", "--to", "0"], ["fork", "--at", "1"], ["convert", "new.yaml"]])
+def test_where_nothing_can_be_written_the_file_is_named_and_nothing_else_is_said(
+    argv: list[str], tape: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read_only(path: Path, *_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    command, *more = argv
+    real = os.open
+    for name in ("unlink", "write_bytes"):
+        monkeypatch.setattr(Path, name, read_only)
+    monkeypatch.setattr(
+        os, "open", lambda path, flags, *mode: (read_only if flags & os.O_CREAT else real)(path, flags, *mode)
+    )
+    assert main([command, str(tape), *more]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ".jsonl" in err or "new.yaml" in err
+    assert "cannot be written: Read-only file system" in err
 
 
 def test_trim_takes_out_and_reports(tape: Path, command: Callable[..., tuple[str, str]]) -> None:

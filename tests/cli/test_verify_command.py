@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatwire import SSE, stream
-from playhead import Interaction, Tape, TapeNotFound
+from playhead import Interaction, Tape, TapeNotFound, ToolRun
 from playhead.cli._console import Console
 from playhead.cli.verify import run
 from playhead.http import Request
@@ -76,8 +76,24 @@ def test_json_says_the_same_for_scripts(folder: Path, capsys: pytest.CaptureFixt
 def test_a_tape_that_is_not_there_does_not_hide_the_others(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify(folder / "none.jsonl", folder / "deep") == 1
     first, last = capsys.readouterr().out.splitlines()
-    assert "there is no tape" in first
-    assert last == "3 tapes, 2 effects: 1 problem"
+    assert first == f"{folder / 'none.jsonl'}: there is no such file"
+    assert last == "2 tapes, 2 effects: 1 problem"
+
+
+def test_what_somebody_edited_is_a_problem(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ToolRun(lane="root/0.pay", call_id="c", name="pay", arguments='{"n": 7}', result="paid 7")
+    save_tape(Tape((*answer("hello").effects, run)), folder / "a.jsonl")
+    for old, new, what in (
+        ("paid 7", "paid 8", "the result of effect 1"),
+        (r"{\"n\": 7}", r"{\"n\": 8}", "the text of the arguments of effect 1"),
+        ('"lines":["{}"]', '"lines":["{ }"]', "the request body of effect 0"),
+    ):
+        text = (folder / "a.jsonl").read_text()
+        assert text.count(old) == 1
+        (folder / "b.jsonl").write_text(text.replace(old, new))
+        assert verify(folder / "b.jsonl") == 1
+        first = capsys.readouterr().out.splitlines()[0]
+        assert first == f"{folder / 'b.jsonl'}: {what} is not the one that was recorded"
 
 
 def test_a_folder_without_tapes_is_an_error(tmp_path: Path) -> None:

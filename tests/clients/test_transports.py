@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
+import io
 import random
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +23,21 @@ import httpx
 import httpx2
 import pytest
 import requests
+import requests.adapters
+import urllib3
+from hypothesis import given
+from hypothesis import strategies as st
 from ways import ASYNC, WAYS, ask
 
 import chatwire
 import playhead as ph
 from conftest import SHARED, expected
 from playhead import clients
+from playhead.clients._last_words import LastWords
 from playhead.http import Request, Response
 from playhead.serve.http import Abort, ThreadedServer
 from playhead.tape.effects import Interaction, Tape
+from playhead.tape.recorder import CallRecording
 from playhead.transport.faults import Faults
 
 ways = pytest.mark.parametrize("way", WAYS)
@@ -62,7 +71,7 @@ def package(way: str) -> str:
 
 
 def question(url: str, body: bytes = b'{"n":1}') -> Request:
-    return Request("POST", f"{url}/v1/ask?key=not-a-key", (*JSON, ("Authorization", "not-a-key")), body)
+    return Request("POST", f"{url}/v1/ask?api_key=not-a-key", (*JSON, ("Authorization", "not-a-key")), body)
 
 
 async def pieces_of(*pieces: bytes) -> AsyncIterator[bytes]:
@@ -142,19 +151,66 @@ def test_a_client_that_leaves_early_leaves_an_interrupted_recording(way: str, tm
     assert (call.ended, call.chunks) == ("interrupted", (EVENTS[0],))
 
 
-@ways
-def test_a_stream_that_was_left_at_its_last_event_is_complete(way: str, tmp_path: Path) -> None:
+LAST_EVENTS = {
+    "chat completions": EVENTS[2],
+    "messages": b'event: message_stop\ndata: {"type":"message_stop"   }\n\n',
+    "messages, without names": b'data: {"type": "message_stop"}\r\n\r\n',
+    "responses": b'event: response.completed\ndata: {"response":{"output":"' + b"x" * 500 + b'"}}\n\n',
+    "responses, without names": b'data: {"type":"response.completed","response":{"output":"'
+    + b"x" * 500
+    + b'"}}\n\n',
+    "responses, too long": b'event: response.incomplete\r\ndata: {"type":"response.incomplete"}\r\n\r\n',
+    "responses, failed": b'event: response.failed\ndata: {"type":"response.failed"}\n\n',
+    "responses, and done": b'data: {"type":"response.completed"}\n\n: bye\n\n' + EVENTS[2],
+}
+
+
+def left_behind(way: str, tape: Path, *pieces: bytes) -> Interaction:
+    """The recording of a stream that goes on, and was left behind these pieces."""
+
     async def lingering() -> AsyncIterator[bytes]:
-        yield EVENTS[0] + EVENTS[2]
+        yield b"".join(pieces)
         await asyncio.Event().wait()
 
     async def answer(_: Request) -> Response:
         return Response(200, SSE, lingering())
 
-    tape = tmp_path / "run.jsonl"
     with ThreadedServer(answer) as server:
         ask(way, tape, question(server.url), most=1)
-    assert ph.load_tape(tape).interactions[0].ended == "complete"
+    return ph.load_tape(tape).interactions[0]
+
+
+@ways
+def test_a_stream_that_was_left_at_its_last_event_is_complete(way: str, tmp_path: Path) -> None:
+    assert left_behind(way, tmp_path / "a.jsonl", EVENTS[0], EVENTS[2]).ended == "complete"
+    assert left_behind(way, tmp_path / "b.jsonl", EVENTS[0], LAST_EVENTS["messages"]).ended == "complete"
+    assert left_behind(way, tmp_path / "c.jsonl", EVENTS[0], LAST_EVENTS["messages"][:-3]).ended == "interrupted"
+
+
+@given(st.sampled_from(sorted(LAST_EVENTS)), st.lists(st.integers(0, 700)))
+def test_the_last_event_is_known_however_it_is_cut_and_no_sooner(name: str, cuts: list[int]) -> None:
+    body, words = b"".join((*EVENTS[:2], LAST_EVENTS[name])), LastWords()
+    for start, end in pairwise([0, *sorted({cut for cut in cuts if 0 < cut < len(body)}), len(body)]):
+        assert not words.said or not body[start:].strip() or name == "responses, and done"
+        words.feed(body[start:end])
+    assert words.said
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\nevent: message_start\ndata: {}\n\n',
+        b'data: {"text":"event: message_stop"}\n\n',
+        b'{"text": "\\ndata: [DONE]\\n"}\n',
+        b"data: [DONE] and more\n\n",
+        b'event: response.completed\ndata: {"type":"response.completed"}\n',
+        b"",
+    ],
+)
+def test_what_is_no_last_event_is_not_taken_for_one(body: bytes) -> None:
+    words = LastWords()
+    words.feed(body)
+    assert not words.said
 
 
 @ways
@@ -465,6 +521,233 @@ def test_a_tape_that_cannot_be_played_is_refused_before_anything_is_asked(tmp_pa
         clients.RequestsAdapter(tape, "replay")
 
 
+def made(way: str, *arguments: Any, **options: Any) -> Any:
+    """A client, to be closed with `close` or `aclose`."""
+    kinds = {"requests": "requests_session", "aiohttp": "aiohttp_session"}
+    kind = kinds.get(way) or f"{package(way)}_{'async_' if way in ASYNC else ''}client"
+    return getattr(clients, kind)(*arguments, **options)
+
+
+async def post(way: str, client: Any, url: str, body: bytes) -> None:
+    sent = client.post(url, **{"data" if way in ("requests", "aiohttp") else "content": body})
+    if way == "aiohttp":
+        async with sent as response:
+            await response.read()
+    elif way in ASYNC:
+        await sent
+
+
+async def record(way: str, tape: Path, url: str, body: bytes, *, block: bool, fails: bool) -> None:
+    """Record one answer, in a `with` block or with a `finally`."""
+    client = made(way, tape, "record")
+    asynchronous = way in ASYNC
+    if block:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(client) if asynchronous else stack.enter_context(client)
+            await post(way, client, url, body)
+            if fails:
+                raise ZeroDivisionError
+        return
+    try:
+        await post(way, client, url, body)
+        if fails:
+            raise ZeroDivisionError
+    finally:
+        closed = client.aclose() if hasattr(client, "aclose") else client.close()
+        if asynchronous:
+            await closed
+
+
+@ways
+@pytest.mark.parametrize("block", [True, False])
+def test_a_recording_that_an_error_cuts_short_does_not_replace_a_tape(way: str, block: bool, tmp_path: Path) -> None:
+    tape = tmp_path / "run.jsonl"
+
+    def bodies() -> list[bytes]:
+        return [call.body for call in ph.load_tape(tape).interactions]
+
+    with ThreadedServer(echo) as server:
+        asyncio.run(record(way, tape, server.url, b"new", block=block, fails=False))
+        assert bodies() == [b"new"]
+        asyncio.run(record(way, tape, server.url, b"anew", block=block, fails=False))
+        assert bodies() == [b"anew"]
+        with pytest.raises(ZeroDivisionError) as caught:
+            asyncio.run(record(way, tape, server.url, b"cut short", block=block, fails=True))
+    assert bodies() == [b"anew"]
+    assert "run.jsonl.part" in caught.value.__notes__[0]
+    with ph.open_tape(tape) as resumed:
+        assert [call.body for call in (resumed.tape() or Tape()).interactions] == [b"cut short"]
+
+
+@pytest.mark.parametrize("name", ["run.jsonl", "run.yaml"])
+def test_a_client_that_nobody_closes_does_not_replace_a_tape_either(name: str, tmp_path: Path) -> None:
+    tape = tmp_path / name
+    with ThreadedServer(echo) as server:
+        with clients.requests_session(tape, "record") as session:
+            session.post(server.url, data=b"first")
+        client = clients.httpx2_client(tape, "record")
+        client.post(server.url, content=b"second")
+        client._transport._inner.close()
+        del client
+        with pytest.warns(UserWarning, match="stands in .*part.* The client was not closed"):
+            gc.collect()
+    assert [call.body for call in ph.load_tape(tape).interactions] == [b"first"]
+
+
+def test_a_script_that_dies_leaves_the_tape_that_was_there(tmp_path: Path) -> None:
+    tape = tmp_path / "run.jsonl"
+    code = (
+        "import sys; from playhead import clients;"
+        "client = clients.httpx_client(sys.argv[1], 'record');"
+        "client.post(sys.argv[2], content=b'second'); 1 / 0"
+    )
+    with ThreadedServer(echo) as server:
+        with clients.httpx_client(tape, "record") as client:
+            client.post(server.url, content=b"first")
+        command = [sys.executable, "-c", code, str(tape), server.url]
+        died = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "ZeroDivisionError" in died.stderr
+    assert "run.jsonl.part" in died.stderr
+    assert [call.body for call in ph.load_tape(tape).interactions] == [b"first"]
+
+
+class Closing:
+    """A body of httpx that notes how often it is closed."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = pieces
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+    def close(self) -> None:
+        self.closed += 1
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+class Body(Closing, httpx.SyncByteStream, httpx.AsyncByteStream):
+    """One that httpx takes."""
+
+
+class Raw(urllib3.HTTPResponse):
+    """A body of requests that notes whether it is closed. (At its end urllib3 closes what it reads from.)"""
+
+    let_go = False
+
+    def close(self) -> None:
+        self.let_go = True
+        super().close()
+
+
+class Whole(requests.adapters.BaseAdapter):
+    """Gives one answer, which can be looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raw = Raw(io.BytesIO(b"data"), {}, 200, preload_content=False)
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        return requests.adapters.HTTPAdapter().build_response(request, self.raw)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("step", ["head", "chunk", "end"])
+def test_where_the_tape_cannot_be_written_the_answer_is_let_go(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise ph.TapeError("there is no room")
+
+    monkeypatch.setattr(CallRecording, step, full)
+    body, again, whole = Body(b"data"), Body(b"data"), Whole()
+    live = httpx.MockTransport(lambda _: httpx.Response(200, stream=body))
+    with clients.httpx_client(Tape(), inner=live) as client, pytest.raises(ph.TapeError, match="no room"):
+        client.get("https://x.test")
+    assert body.closed
+
+    async def main() -> None:
+        live = httpx.MockTransport(lambda _: httpx.Response(200, stream=again))
+        async with clients.httpx_async_client(Tape(), inner=live) as client:
+            with pytest.raises(ph.TapeError, match="no room"):
+                await client.get("https://x.test")
+
+    asyncio.run(main())
+    assert again.closed
+
+    with requests.Session() as session:
+        session.mount("https://", clients.RequestsAdapter(Tape(), inner=whole))
+        held: list[requests.Response] = []
+        with pytest.raises(ph.TapeError, match="no room"):
+            held.append(session.get("https://x.test", stream=True))
+            list(held[0].iter_content(None))
+        assert whole.raw.let_go
+
+
+@pytest.mark.parametrize("mode", ["record", "resume", "off"])
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
+def test_an_inner_transport_may_give_whole_answers(mode: Any, headers: dict[str, str]) -> None:
+    content = gzip.compress(b"whole") if headers else b"whole"
+
+    def answer(request: Any) -> Any:
+        return (httpx2 if isinstance(request, httpx2.Request) else httpx).Response(
+            200, content=content, headers=headers
+        )
+
+    async def main(make: Any, inner: Any) -> str:
+        async with make(tape, inner=inner) as client:
+            return (await client.get("https://x.test")).text
+
+    with ph.open_tape(None if mode == "record" else Tape(), mode) as tape:
+        with clients.httpx_client(tape, inner=httpx.MockTransport(answer)) as client:
+            assert client.get("https://x.test").text == "whole"
+        with clients.httpx2_client(tape, inner=httpx2.MockTransport(answer)) as client2:
+            assert client2.get("https://x.test").text == "whole"
+        assert asyncio.run(main(clients.httpx_async_client, httpx.MockTransport(answer))) == "whole"
+        assert asyncio.run(main(clients.httpx2_async_client, httpx2.MockTransport(answer))) == "whole"
+        recorded_all = tape.tape()
+    if mode != "off":
+        assert recorded_all is not None
+        assert [call.body for call in recorded_all.interactions] == [b"whole"] * 4
+
+
+@ways
+def test_a_fault_in_one_lane_does_not_give_its_answer_to_another(way: str) -> None:
+    call = recorded(b"of a", lane="root/a")
+    other = recorded(b"of b", lane="root/b")
+
+    async def main() -> list[Any]:
+        client, seen = made(way), list[Any]()
+        for name in "aba":
+            with ph.lane(name):
+                try:
+                    sent = client.post(
+                        call.request.url, **{"data" if package(way) in plain else "content": b'{"n":1}'}
+                    )
+                    if way in ASYNC:
+                        sent = await sent
+                    seen.append(await sent.read() if way == "aiohttp" else sent.content)
+                except Exception as error:
+                    seen.append(error)
+        closed = client.aclose() if hasattr(client, "aclose") else client.close()
+        if way in ASYNC:
+            await closed
+        return seen
+
+    plain = ("requests", "aiohttp")
+    with ph.open_tape(Tape((call, other)), "replay", faults=Faults.parse("cut:after=2@call=1")) as tape:
+        cut, of_b, of_a = asyncio.run(main())
+    assert isinstance(cut, READ_ERRORS[package(way)])
+    assert (of_b, of_a) == (b"of b", b"of a")
+    assert not tape.unplayed()
+
+
 def test_an_error_in_the_clients_block_keeps_the_tape_that_was_there(tmp_path: Path) -> None:
     tape = tmp_path / "run.jsonl"
     tape.write_bytes(b"")
@@ -494,6 +777,20 @@ def test_the_package_loads_nobodys_client_before_it_is_used() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
     assert set(clients.__all__) == {name for name in dir(clients) if getattr(clients, name)}
+
+
+def test_recorded_streams_say_that_they_are_over_at_their_end_and_no_sooner() -> None:
+    if not expected():
+        pytest.skip("the recordings beside the repository are not here")
+    known = 0
+    for call in (call for tape in tapes().values() for call in tape.interactions):
+        words, said = LastWords(), False
+        for line in call.body.splitlines(keepends=True):
+            assert not said or not line.strip() or line.strip() == b"data: [DONE]", (call.request.url, line)
+            words.feed(line)
+            said = words.said
+        known += said
+    assert known > 100
 
 
 @cache

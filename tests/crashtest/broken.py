@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from agents import plain
 
 import playhead as ph
-from playhead.agent import run as agent_run
 from playhead.tape.effects import ToolRun
 from playhead.tape.opened import OpenTape
 from playhead.tape.player import Player
@@ -113,7 +112,7 @@ def torn_line_stays() -> ph.Agent:
 
 def other_keys() -> ph.Agent:
     """Each resume has idempotency keys of its own."""
-    agent_run._run_id = lambda _: uuid.uuid4().hex
+    OpenTape.id = property(lambda _: str(os.getpid()))
     return plain
 
 

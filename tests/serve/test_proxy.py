@@ -22,19 +22,21 @@ from hypothesis import strategies as st
 
 import chatwire
 import playhead as ph
-from playhead.errors import ConfigError
+from playhead.errors import ConfigError, TapeError
 from playhead.http import Outcome, Request
 from playhead.serve.http import Server, ThreadedServer
 from playhead.serve.proxy import Passed, RecordingProxy
 from playhead.serve.tapes import serving
 from playhead.tape.effects import Interaction
 from playhead.tape.open import open_tape
+from playhead.tape.writer import TapeWriter
 from playhead.transport.live import LiveTransport
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 STREAMED = {**ASKED, "stream": True}
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 KEY = "sk-or-v1-" + "0123456789abcdef" * 4
+IN_A_URL = "AIzaSy" + "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1"
 
 
 class Provider:
@@ -359,15 +361,15 @@ def test_keys_reach_the_provider_and_never_the_tape(tape: Path) -> None:
             body,
             b"Authorization: Bearer " + KEY.encode(),
             b"X-Api-Key: plain-secret",
-            path="/v1/x?key=plain-2",
+            path=f"/v1/x?key={IN_A_URL}",
         )
     assert provider.asked[0].count(KEY.encode()) == 2
-    assert b"/v1/x?key=plain-2" in provider.asked[0]
+    assert b"/v1/x?key=%b" % IN_A_URL.encode() in provider.asked[0]
     assert b"X-Api-Key: plain-secret" in provider.asked[0]
     assert unchunked(received) == echo
     written = tape.read_bytes()
     assert b"you sent" in written
-    for secret in (KEY, "plain-secret", "plain-2"):
+    for secret in (KEY, "plain-secret", IN_A_URL):
         assert secret.encode() not in written
         assert secret not in repr(it.told[0].call.request.url)
 
@@ -491,9 +493,57 @@ def test_a_provider_that_is_not_there_is_a_502_in_json_and_a_failure_on_the_tape
     assert (call_on(tape).ended, call_on(tape).status) == ("failed", None)
 
 
+def test_a_tape_that_breaks_in_the_middle_of_an_answer_cuts_the_client_and_is_told(
+    tape: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write = TapeWriter.append
+
+    def full_from_the_answer_on(writer: TapeWriter, line: Any) -> None:
+        if line.get("type") == "call.chunk":
+            raise TapeError("tape 't' cannot be written: No space left on device.") from OSError(28, "no space")
+        write(writer, line)
+
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    with Provider(saying(answer)) as provider, proxy(provider.url, tape) as it:
+        monkeypatch.setattr(TapeWriter, "append", full_from_the_answer_on)
+        received = get(it.url)
+        passed = it.wait()
+        monkeypatch.undo()
+    assert b"abc" not in received
+    assert not received.endswith(b"0\r\n\r\n")
+    assert (passed.sent, passed.recorded, passed.note) == (
+        True,
+        False,
+        "cut: tape 't' cannot be written: No space left on device.",
+    )
+    assert caplog.text == ""
+
+
+def test_the_end_of_an_answer_that_cannot_be_written_is_told_of_by_itself(
+    tape: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Provider(saying(OK)) as provider, proxy(provider.url, tape, outcome="truncated") as it:
+        write = TapeWriter.append
+
+        def full_at_the_end(writer: TapeWriter, line: Any) -> None:
+            if line.get("type") == "outcome":
+                raise TapeError("full") from OSError(28, "no space")
+            write(writer, line)
+
+        monkeypatch.setattr(TapeWriter, "append", full_at_the_end)
+        get(it.url)
+        it.wait()
+        it.wait()
+        monkeypatch.undo()
+    told = [(passed.sent, passed.recorded, passed.note) for passed in it.told]
+    assert told == [(True, True, ""), (False, False, "full")]
+
+
 def test_a_change_of_protocol_is_refused_and_not_sent_on() -> None:
     with Provider(saying(OK)) as provider, proxy(provider.url) as it:
         received = get(it.url, "/v1/realtime", b"Upgrade: websocket", b"Connection: Upgrade")
+        refused = it.wait()
+        assert (refused.sent, refused.recorded) == (False, False)
     assert received.startswith(b"HTTP/1.1 501")
     assert provider.asked == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -20,8 +21,9 @@ import playhead as ph
 from conftest import shared_tape
 from playhead.errors import TapeError
 from playhead.http import Request
+from playhead.serve._sources import load_tapes
 from playhead.serve.http import ThreadedServer
-from playhead.serve.tapes import Served, TapeProvider, load_tapes, serving
+from playhead.serve.tapes import Served, TapeProvider, serving
 from playhead.tape.effects import Interaction, Tape
 from playhead.transport.faults import Faults
 
@@ -216,6 +218,7 @@ def test_a_body_can_be_cut_anew() -> None:
         ("https://api.test/v1/chat/completions", "//v1/chat/completions"),
         ("https://g.test/v1beta/models/gemini%3Apro:generate", "/v1beta/models/gemini:pro:generate"),
         ("https://a.test/v1/x?api-version=1&key=REDACTED", "/v1/x?api-version=1&key=my-own"),
+        ("https://a.test/v1/x?key=REDACTED&alt=sse", "/v1/x?key=none&alt=sse"),
     ],
 )
 def test_the_host_and_the_beginning_of_the_path_do_not_count(recorded_at: str, asked: str) -> None:
@@ -230,6 +233,7 @@ def test_the_host_and_the_beginning_of_the_path_do_not_count(recorded_at: str, a
         ("/v1/chat/completions/", {**ASKED, "model": "n"}, "POST"),
         ("/v1/chat/completions", {**ASKED, "temperature": 0}, "POST"),
         ("/v1/chat/completions?x=1", ASKED, "POST"),
+        ("/v1/chat/completions?key=", ASKED, "POST"),
         ("/v1/chat/completions", ASKED, "PUT"),
         ("/v2/chat/completions", ASKED, "POST"),
     ],
@@ -288,6 +292,33 @@ def test_after_its_last_equal_a_request_is_an_error() -> None:
         status, _, body = ask(server)
     assert (status, json.loads(body)["error"]["code"]) == (422, "consumed")
     assert "--repeat" in json.loads(body)["error"]["message"]
+
+
+@pytest.mark.parametrize("drift", [False, True])
+def test_what_helps_is_what_a_server_has(drift: bool) -> None:
+    tapes = Tape((recorded(),)), Tape((recorded(STREAMED), recorded({**STREAMED, "model": "n"})))
+    asked = [
+        ("/v1/chat/completions", {**ASKED, "temperature": 0}),
+        ("/v1/chat/completions", {**ASKED, "temperature": 1}),
+        ("/v1/chat/completions", {**ASKED, "temperature": 2}),
+        ("/v1/chat/completions", ASKED),
+        ("/v1/chat/completions", {**ASKED, "temperature": 2}),
+        ("/v2/elsewhere", {}),
+    ]
+    with serving(*tapes, drift=drift) as server:
+        answers = [ask(server, *each) for each in asked]
+    errors = [json.loads(body)["error"] for status, _, body in answers if status == 422]
+    assert {error["code"] for error in errors} == (
+        {"changed", "missing", "consumed"} if drift else {"changed", "missing"}
+    )
+    for error in errors:
+        assert "mode '" not in error["message"]
+        assert error["message"].startswith("the 2 tapes ")
+        assert ("--drift" in error["message"]) != drift
+        assert ("record --mode resume" in error["message"]) == (error["code"] != "consumed")
+    changed = [error["message"] for error in errors if error["code"] == "changed"]
+    assert all(re.search(r"The nearest one is tape [01]#[01](, played already)?:\n  - ", each) for each in changed)
+    assert all((", played already" in each) == drift for each in changed)
 
 
 def test_with_repeat_equals_begin_again() -> None:

@@ -258,8 +258,11 @@ class TestNearest:
             assert left[nearest(asked, [recorded[m] for m in left]) or 0] == best
 
     def test_the_secret_in_an_address_is_none_of_it(self) -> None:
-        asked = request({"a": 1}, "https://x.test/v1?key=new")
-        assert nearest(asked, [request({"a": 1}, "https://x.test/v2"), request({}, "https://x.test/v1?key=old")]) == 1
+        asked = request({"a": 1}, "https://x.test/v1?api_key=new")
+        assert (
+            nearest(asked, [request({"a": 1}, "https://x.test/v2"), request({}, "https://x.test/v1?api_key=old")])
+            == 1
+        )
 
     def test_a_word_in_a_prompt_is_found_among_many_prompts(self) -> None:
         prompts = [f"question {n * 7919 % 10007}: what is it?" for n in range(500)]

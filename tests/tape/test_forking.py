@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,10 @@ from chatwire import Script, tool_call
 from playhead.http import Request
 from playhead.tape import edits, lineage
 from playhead.tape.edits import edit_model, edit_prompt, edit_result, in_turn, prompt, replaced
-from playhead.tape.forking import fork_file, free_name
+from playhead.tape.forking import fork, fork_file, free_name
 from playhead.tape.formats import native
-from playhead.tape.trimming import trim
+from playhead.tape.trimming import cut, trim
+from playhead.tape.writer import TapeWriter
 
 
 @ph.tool
@@ -153,6 +157,67 @@ def test_a_tool_inside_which_the_cut_lies_is_run_again_and_others_stay_as_they_a
     assert tape.fork(3).effects[1] == down
 
 
+@given(st.data())
+def test_the_tools_inside_which_the_cut_lies_are_those_that_a_later_lane_goes_through(data: st.DataObject) -> None:
+    part = st.sampled_from(["", "#1", "#12"])
+    lanes = [""]
+    for _ in range(data.draw(st.integers(1, 4))):
+        lanes.append(
+            data.draw(st.sampled_from(lanes)) + data.draw(part) + data.draw(st.sampled_from(["/0.a", "/1.b"]))
+        )
+    effects: list[ph.Interaction | ph.ToolRun] = []
+    for _ in range(data.draw(st.integers(1, 8))):
+        lane = "root" + data.draw(st.sampled_from(lanes))
+        if lane != "root" and data.draw(st.booleans()):
+            effects.append(ph.ToolRun(lane=lane, call_id="c", name="t"))
+        else:
+            effects.append(ph.Interaction(request=Request("POST", "u"), lane=lane + data.draw(part)))
+    tape, at = ph.Tape(tuple(effects)), data.draw(st.integers(0, len(effects)))
+    also = data.draw(st.frozensets(st.integers(0, len(effects))))
+
+    def inside(tool: str, other: ph.Interaction | ph.ToolRun) -> bool:
+        run = rf"{re.escape(tool)}(#\d+)?"
+        return bool(re.match(run + ("(/|$)" if isinstance(other, ph.Interaction) else "/"), other.lane))
+
+    later = [effect for n, effect in enumerate(effects) if n >= at and n not in also]
+    expected = [
+        n
+        for n, effect in enumerate(effects)
+        if n in also
+        or (n < at and not (isinstance(effect, ph.ToolRun) and any(inside(effect.lane, other) for other in later)))
+    ]
+    assert [n for n, _ in cut(tape, at, also=also).numbered] == expected
+
+
+def test_a_cut_costs_no_more_for_each_tool_run_of_a_longer_tape() -> None:
+    def calls(size: int) -> int:
+        tape = ph.Tape(tuple(ph.ToolRun(lane=f"root/{n}.t", call_id="c", name="t") for n in range(size)))
+        counted = 0
+
+        def count(*_: object) -> None:
+            nonlocal counted
+            counted += 1
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            cut(tape, size // 2)
+        finally:
+            sys.setprofile(before)
+        return counted
+
+    assert calls(800) < 2.5 * calls(400)
+
+
+def test_what_was_played_behind_the_cut_is_kept_where_it_stands(parent: Path) -> None:
+    before, child = ph.load_tape(parent), parent.with_name("child.jsonl")
+    forked = fork_file(parent, child, 2, also=[4, 5])
+    assert child.read_bytes().splitlines()[1:] == [b'{"type":"kept","n":%d}' % n for n in (0, 1, 4, 5)]
+    assert (forked.numbers, forked.effects) == ((0, 1, 4, 5), (*before.effects[:2], *before.effects[4:]))
+    assert forked == ph.load_tape(child)
+    assert [n for n, _ in fork(before, 2, also={4, 5}).numbered] == [0, 1, 4, 5]
+
+
 def test_edited_prompt_model_and_result_are_what_the_run_plays(parent: Path) -> None:
     child, tape = parent.with_name("child.jsonl"), ph.load_tape(parent)
     assert prompt(tape) == "go " * 200
@@ -164,7 +229,7 @@ def test_edited_prompt_model_and_result_are_what_the_run_plays(parent: Path) -> 
         ["n", "type"],
         ["n", "type"],
         ["n", "request", "type"],
-        ["n", "result", "type"],
+        ["n", "result", "sha256", "type"],
     ]
     assert lines[3]["request"]["body"]["like"] == 3
     script = Script(("it-is-110",))
@@ -272,6 +337,28 @@ def test_a_fork_never_replaces_a_file(parent: Path) -> None:
         fork_file(parent, child, 2)
     assert child.read_bytes() == before
     assert sorted(path.name for path in parent.parent.iterdir()) == ["run.fork-1.jsonl", "run.jsonl"]
+
+
+def test_a_last_line_of_the_parent_that_cannot_be_read_is_no_part_of_the_child(parent: Path) -> None:
+    with parent.open("ab") as file:
+        file.write(b'{"type":"call.st\n')
+    child = parent.with_name("child.jsonl")
+    kept = fork_file(parent, child, 5)
+    writer = TapeWriter(parent, native.header({}), keep=True)
+    writer.append(native.tool_start(6, ph.ToolRun(lane="x", call_id="", name="x")))
+    writer.close()
+    assert len(ph.load_tape(parent).effects) == 7
+    assert ph.load_tape(child) == kept
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have other rights here")
+@pytest.mark.parametrize("whole", [False, True])
+def test_who_may_not_read_the_parent_may_not_read_the_child(parent: Path, whole: bool) -> None:
+    parent.chmod(0o400)
+    child = parent.with_name("child.jsonl")
+    fork_file(parent, child, 5, whole=whole)
+    assert child.stat().st_mode & 0o777 == 0o600
+    assert go(Script(("end",)), child).text == "end"
 
 
 def test_children_are_found_and_made_independent_with_their_own(parent: Path) -> None:

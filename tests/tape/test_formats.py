@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,7 @@ from chatwire import Script, tool_call
 from conftest import expected, shared_tape
 from playhead.cli import main
 from playhead.cli._arguments import FORMATS
+from playhead.errors import TapeFormatError
 from playhead.http import Request
 from playhead.tape.effects import Interaction, Tape, ToolRun
 from playhead.tape.formats import NAMES, Format, format_called
@@ -130,3 +133,44 @@ def test_what_a_format_loses_is_said_whatever_it_is() -> None:
     )
     assert losing(Tape((call, call), tape.meta)) == ("2 tool runs", "the tape's numbers")
     assert losing(Tape((call, call, run, run), tape.meta, numbers=tape.numbers)) == ("the place of 4 effects",)
+
+
+FOREIGN = [name for name in NAMES if name != "playhead"]
+PIECES = Interaction(
+    request=Request("GET", "http://a/"), status=200, reason="OK", chunks=(b"x", b"y"), times=(0.125, 0.25)
+)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_times_that_are_not_those_of_the_pieces_are_left_out_with_a_warning(name: str) -> None:
+    format = format_called(name)
+    data = format.dump(Tape((PIECES,)))
+    assert format.load(data, "t").warnings == ()
+    assert data.count(b"0.125") == 1
+    edited = format.load(re.sub(rb"0\.125,\s*", b"", data), "t")
+    (call,) = edited.interactions
+    assert (call.chunks, call.times) == (PIECES.chunks, None)
+    (warning,) = edited.warnings
+    assert warning.endswith(" 0: 1 times are no times of 2 pieces, and are left out")
+    again = format.load(format.dump(edited), "t")
+    assert (again, again.warnings) == (edited, ())
+
+
+@pytest.mark.parametrize("at", [2**53 + 1, 2**63, 10**19, 10**40])
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_place_that_is_no_place_is_refused_with_a_sentence(name: str, at: int) -> None:
+    format = format_called(name)
+    run = ToolRun(lane="root/0.add", call_id="c", name="add")
+    data = format.dump(Tape((run,) * 7))
+    edited, changes = re.subn(rb'(\bat"?: ?)6\b', b"\\g<1>%d" % at, data)
+    assert changes == 1
+    with pytest.raises(TapeFormatError, match=r"that cannot be read: Expected `int`.*tools\[6\]\.at"):
+        format.load(edited, "t")
+
+
+def test_what_a_tape_holds_is_looked_for_once() -> None:
+    tape = Tape((PIECES, ToolRun(lane="root/0.add", call_id="c", name="add")))
+    assert tape.interactions is tape.interactions
+    assert tape.tools is tape.tools
+    assert tape.numbered is tape.numbered
+    assert replace(tape, effects=()).interactions == ()

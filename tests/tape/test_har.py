@@ -557,3 +557,16 @@ def test_an_empty_tape_is_a_log_without_entries() -> None:
 
 def test_the_format_says_its_ending(tmp_path: Path) -> None:
     assert (har.FORMAT.name, har.FORMAT.endings) == ("har", (".har",))
+
+
+@pytest.mark.parametrize(("named", "version"), [("1.1", 1.1), ("1.2", 1.2), ("1.3", 1.3), ("", 1.1)])
+def test_the_version_is_the_files_own(named: str, version: float) -> None:
+    tape = har.load(json.dumps({"log": {"version": named, "entries": []}}).encode(), "t.har")
+    assert (tape.format, tape.version) == ("har", version)
+    assert [warning[:7] for warning in tape.warnings] == (["HAR 1.3"] if named == "1.3" else [])
+
+
+def test_a_status_that_is_none_is_refused() -> None:
+    data = har.dump(Tape((Interaction(request=Request("GET", "http://a/"), status=200),)))
+    with pytest.raises(TapeFormatError, match="status"):
+        har.load(data.replace(b'"status": 200', b'"status": %d' % 10**30), "t.har")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import playhead as ph
 from chatwire import JSON, Script, message, tool_call
 from playhead.http import Request, Response
-from playhead.tape import player
+from playhead.tape import index, player
 from playhead.tape.canonical import digest
 from playhead.tape.effects import Interaction, ToolRun
 from playhead.tape.lanes import here
@@ -283,6 +283,7 @@ def test_what_a_match_costs_does_not_grow_with_the_tape(monkeypatch: pytest.Monk
         return digest(request)
 
     monkeypatch.setattr(player, "digest", counting_digest)
+    monkeypatch.setattr(index, "digest", counting_digest)
     for size in (10, 1000):
         calls = tuple(
             Interaction(request=Request("POST", "http://x.test/", (), b'{"a": %d, "b": 1}' % n), status=200)

@@ -261,7 +261,7 @@ def test_intent_is_on_the_disk_before_anything_goes_out_and_each_piece_as_it_com
     assert seen[0] == ["call.start"]
     for n, lines in enumerate(seen[1:], 1):
         assert lines == ["call.start", "call.head", *["call.chunk"] * n]
-    assert kinds()[-2:] == ["timing", "call.end"]
+    assert kinds()[-3:] == ["timing", "call.end", "whole"]
 
 
 def test_the_first_piece_does_not_wait_for_the_last() -> None:
@@ -378,7 +378,7 @@ def test_a_disk_that_takes_no_more_is_a_clear_error_and_what_was_written_stays(t
             script().agent(add).run_sync("go", tape=path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert path.stat().st_size == 1200
+    assert path.read_bytes().endswith(b"\n")  # No line stands half.
     (call,) = ph.load_tape(path).interactions
     assert call.ended == "interrupted"
 
@@ -428,3 +428,39 @@ def test_tools_of_somebody_elses_cassette_run_and_are_not_added_to_it(tmp_path: 
         assert result.text == "it is 3"
     assert runs == ["add(1, 2)"] * 2
     assert foreign.read_bytes() == before
+
+
+def test_auto_goes_on_with_a_recording_that_stopped_between_two_effects(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    script().agent(add).run_sync("go", tape=path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert lines[-1] == b'{"type":"whole"}\n'
+    end = next(n for n, line in enumerate(lines) if b'"call.end"' in line) + 1
+    path.write_bytes(b"".join(lines[:end]))  # Killed when the first answer was there, and no tool had begun.
+    runs.clear()
+    again = Script(("three",))
+    assert again.agent(add).run_sync("go", tape=path, mode="auto").text == "three"
+    assert len(again.requests) == 1
+    assert path.read_bytes().endswith(b'{"type":"whole"}\n')
+    assert Script().agent(add).run_sync("go", tape=path, mode="auto").text == "three"
+
+
+def test_a_recording_that_was_killed_behind_its_last_effect_is_whole_once_it_was_played(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    script().agent(add).run_sync("go", tape=path)
+    whole = path.read_bytes()
+    path.write_bytes(whole.removesuffix(b'{"type":"whole"}\n'))
+    Script().agent(add).run_sync("go", tape=path)
+    assert path.read_bytes() == whole
+
+
+def test_in_replay_no_tool_runs_where_the_tape_ends_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    script().agent(add).run_sync("go", tape=path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    end = next(n for n, line in enumerate(lines) if b'"call.end"' in line) + 1
+    path.write_bytes(b"".join(lines[:end]))
+    runs.clear()
+    with pytest.raises(ph.Divergence, match="no run of tool 'add'"):
+        Script().agent(add).run_sync("go", tape=path, mode="replay")
+    assert runs == []

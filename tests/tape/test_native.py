@@ -16,8 +16,8 @@ from conftest import expected, shared_tape
 from playhead import Interaction, Tape, TapeFormatError, ToolRun, load_tape
 from playhead.http import Request
 from playhead.tape.formats import native
-from playhead.tape.formats._native_bodies import SHORTEST, Packed, PackedBody, like, pack, unpack
-from playhead.tape.formats.native import Bodies, dump, load
+from playhead.tape.formats._native_bodies import SHORTEST, Packed, PackedBody, like, pack, pack_whole, unpack
+from playhead.tape.formats.native import Bodies, Parent, dump, load
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SECONDS = st.none() | st.floats(0, 1e6, allow_nan=False)
@@ -166,7 +166,7 @@ def test_a_torn_last_line_is_left_out_with_a_warning() -> None:
 
 def test_a_response_without_an_end_is_interrupted_and_keeps_what_came() -> None:
     call = Interaction(request=Request("POST", "http://x", (), b"{}"), status=200, chunks=(b"a", b"b"))
-    *lines, _end = dump(Tape((call,))).splitlines(keepends=True)
+    *lines, _end, _whole = dump(Tape((call,))).splitlines(keepends=True)
     (loaded,) = load(b"".join(lines), "t.jsonl").interactions
     assert (loaded.ended, loaded.chunks) == ("interrupted", (b"a", b"b"))
 
@@ -284,10 +284,10 @@ def test_a_file_grows_with_what_is_new_and_not_with_the_history() -> None:
 
 def test_what_is_small_or_unlike_or_of_version_1_is_written_whole() -> None:
     packed = [Bodies(whole=True).pack(n, "root", WORDS) for n in range(2)]
-    assert packed == [pack(WORDS)] * 2
+    assert packed == [pack_whole(WORDS)] * 2
     bodies = Bodies()
-    assert bodies.pack(0, "root", b"x" * 100) == bodies.pack(1, "root", b"x" * 100) == pack(b"x" * 100)
-    assert bodies.pack(2, "root", WORDS) == pack(WORDS)
+    assert bodies.pack(0, "root", b"x" * 100) == bodies.pack(1, "root", b"x" * 100) == pack_whole(b"x" * 100)
+    assert bodies.pack(2, "root", WORDS) == pack_whole(WORDS)
     assert bodies.pack(3, "root/0.a", WORDS)["like"] == 2
     assert Bodies(Tape((Interaction(request=Request("POST", "u", (), WORDS)),))).pack(1, "a", WORDS)["like"] == 0
 
@@ -295,8 +295,75 @@ def test_what_is_small_or_unlike_or_of_version_1_is_written_whole() -> None:
 def test_a_changed_body_is_told_of_in_all_that_are_like_it() -> None:
     calls = tuple(Interaction(request=Request("POST", "u", (), WORDS)) for _ in range(3))
     tape = load(dump(Tape(calls)).replace("é 7".encode(), b"e 7"), "t.jsonl")
-    says = "the request body that is written as a difference to that of effect {} is not the one that was recorded"
-    assert tape.warnings == (says.format(0), says.format(1))
+    says = "the request body of effect {} is not the one that was recorded"
+    like = "{}, a difference to that of effect {},"
+    assert tape.warnings == (says.format(0), says.format(like.format(1, 0)), says.format(like.format(2, 1)))
+
+
+RUN = ToolRun(lane="root/0.pay", call_id="c", name="pay", arguments='{"n": 7}', result="paid 7")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (b'"paid 7"', b'"paid 8"', "result of effect 1"),
+        (b'{\\"n\\": 7}', b'{\\"n\\": 8}', "text of the arguments of effect 1"),
+        (b'"lines":["hi"]', b'"lines":["ho"]', "request body of effect 0"),
+    ],
+)
+def test_whatever_somebody_edits_is_told_and_loads(old: bytes, new: bytes, what: str) -> None:
+    call = Interaction(request=Request("POST", "u", (), b"hi"), status=200)
+    data = dump(Tape((call, RUN)))
+    assert load(data, "t.jsonl").warnings == ()
+    assert data.count(old) == 1
+    edited = load(data.replace(old, new), "t.jsonl")
+    assert edited.warnings == (f"the {what} is not the one that was recorded",)
+    assert edited != Tape((call, RUN))
+    assert load(dump(edited), "t.jsonl").warnings == ()
+
+
+def test_a_result_that_a_fork_changed_is_told_where_somebody_edits_it() -> None:
+    parent, child = Tape((RUN,)), Tape((msgspec.structs.replace(RUN, result="paid 9"),))
+    data = native.dump_child(child, parent, Parent("p.jsonl", 0, ""))
+    assert native.load(data, "t.jsonl", lambda _: parent) == child
+    edited = native.load(data.replace(b"paid 9", b"paid 10"), "t.jsonl", lambda _: parent)
+    assert edited.warnings == ("the result of effect 0 is not the one that was recorded",)
+
+
+def test_lines_without_hashes_are_read_as_they_are() -> None:
+    """Those that were written before there were any."""
+    lines = [
+        HEAD.replace(b":1", b":2"),
+        (
+            b'{"type":"call.start","n":0,"lane":"root","request":{"method":"POST","url":"u","headers":[],'
+            b'"body":{"lines":["hi"]}}}\n'
+        ),
+        b'{"type":"tool.start","n":1,"lane":"root/0.pay","call_id":"c","name":"pay","arguments":"{}"}\n',
+        b'{"type":"tool.end","n":1,"result":"paid 8"}\n',
+    ]
+    tape = load(b"".join(lines), "t.jsonl")
+    assert (tape.warnings, tape.interactions[0].request.body, tape.tools[0].result) == ((), b"hi", "paid 8")
+
+
+def test_a_text_that_is_half_a_character_is_hashed_all_the_same() -> None:
+    """A tape in memory holds whatever a tool gives."""
+    assert len(native.tool_end(0, msgspec.structs.replace(RUN, result="\ud800"))["sha256"]) == 64
+
+
+@pytest.mark.parametrize("length", [-1, 2**60, 10**30])
+def test_a_length_that_no_file_has_is_told(length: int) -> None:
+    data = native.encode_line(native.header({}, parent=Parent("p.jsonl", length, "")))
+    with pytest.raises(TapeFormatError, match=r"first line that cannot be read: Expected `int` .* - at `\$\.parent"):
+        load(data, "t.jsonl")
+
+
+def test_a_length_that_does_not_fit_in_memory_is_told() -> None:
+    def no_room(_: Parent) -> Tape:
+        raise MemoryError
+
+    data = native.encode_line(native.header({}, parent=Parent("p.jsonl", 2**40, "")))
+    with pytest.raises(TapeFormatError, match=r"the first 1099511627776 bytes of 'p\.jsonl', more than can be read"):
+        native.load(data, "t.jsonl", no_room)
 
 
 def test_memory_is_bounded() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import string
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import SHARED
-from playhead import ConfigError, load_tape
+from playhead import ConfigError, Interaction, load_tape
 from playhead.http import Request
+from playhead.tape.canonical import digest
+from playhead.tape.redact import safe_url, taken_from_url
 from playhead.tape.secrets import REDACTED, Redaction, findings
 
 HEX, MIX = "0f1e2d3c4b5a6978" * 8, "aB3xY7kQ9mZ2pL5t" * 12
@@ -297,6 +300,255 @@ def test_a_request_loses_what_is_secret_in_its_url_headers_and_body() -> None:
     assert made.headers == (("Content-Type", "application/json"), ("X-Team", REDACTED))
     assert json.loads(made.body) == {"user": REDACTED, "key": REDACTED}
     assert redaction.request(made) == made
+
+
+# URLs
+
+RANDOM = MIX[:16]
+
+NAMED_LIKE_A_KEY = [
+    "access_key",
+    "api_token",
+    "auth_token",
+    "refresh_token",
+    "id_token",
+    "session_token",
+    "app_key",
+    "secret_key",
+    "private_key",
+    "passwd",
+    "awsaccesskeyid",
+    "AWSAccessKeyId",
+    "api_key",
+    "apiKey",
+    "API-KEY",
+    "x-api-key",
+    "api_key[]",
+    "api_key_2",
+    "user[password]",
+    "password",
+    "pwd",
+    "client_secret",
+    "access_token",
+    "subscription-key",
+    "Ocp-Apim-Subscription-Key",
+    "X-Amz-Signature",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+    "X-Goog-Signature",
+    "oauth_signature",
+    "authorization",
+    "passphrase",
+    "%61pi_key",
+]
+
+
+@pytest.mark.parametrize("name", NAMED_LIKE_A_KEY)
+def test_a_parameter_with_the_name_of_a_key_is_taken_out_whatever_it_is(name: str) -> None:
+    for before in ("?", "?a=b&", "#", "?a=b#c=d&", "?a=1;", "#/home?", "?next=https://y.test/?"):
+        url = f"https://x.test/{before}{name}="
+        assert safe_url(url + "v&n=1") == f"{url}{REDACTED}&n=1"
+    assert safe_url(f"https://x.test/?{name}=v;w&n=1") == f"https://x.test/?{name}={REDACTED}&n=1"
+    assert len(taken_from_url(f"https://x.test/?{name}=v")) == 1
+
+
+SAYS_LITTLE = (
+    "key",
+    "key[]",
+    "keys[key]",
+    "key[0]",
+    "token",
+    "sig",
+    "signature",
+    "auth",
+    "code",
+    "room_key",
+    "TOKEN",
+)
+KEPT = [
+    "alpha",
+    "beta",
+    "hunter2",
+    "1234567890123456",
+    "getUserProfileSettingsById",
+    "getUserProfileV2",
+    "report_2024_final_version.pdf",
+    "folder/sub/file-2024-01-01.json",
+    "2024-01-01T10:00:00.000%2B02:00",
+    "user:1234:profile:settings",
+    "AAAAAAAAAAAAAAAAAAAA",
+    "openai/gpt-4o-mini-2024-07-18",
+    "correct-horse-battery-staple",
+    "com.example.app.MainActivity",
+    "invoice_INV-2024-00012",
+    "how+many+roads+must+a+man+walk+down",
+    "%D0%BF%D1%80%D0%B8%D0%B2%D0%B5%D1%82-%D0%BC%D0%B8%D1%80",
+]
+
+
+@pytest.mark.parametrize("name", SAYS_LITTLE)
+def test_what_a_name_says_little_about_is_kept_unless_it_looks_like_a_key(name: str) -> None:
+    for value in ("", *KEPT):
+        url = f"https://x.test/?{name}={value}&n=1#{name}={value}"
+        assert safe_url(url) == url
+        assert not taken_from_url(url)
+    uuid = "550e8400-e29b-41d4-a716-446655440000"
+    for value in (
+        *KEYS.values(),
+        RANDOM,
+        MIX[:32],
+        HEX[:16],
+        uuid,
+        quote(f"{RANDOM}+/{RANDOM}==", safe=""),
+        f"a;{RANDOM}",
+    ):
+        if " " not in value and "\n" not in value:
+            assert safe_url(f"https://x.test/?{name}={value}&n=1") == f"https://x.test/?{name}={REDACTED}&n=1"
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "length", "at_least"),
+    [
+        (string.ascii_letters + string.digits, 16, 0.95),
+        (string.ascii_letters + string.digits, 32, 0.99),
+        (string.ascii_letters + string.digits + "-_", 16, 0.85),
+        (string.ascii_letters + string.digits + "-_", 43, 0.99),
+        (string.ascii_lowercase + string.digits, 32, 0.99),
+        (string.ascii_uppercase + "234567", 32, 0.95),
+        (string.hexdigits.lower(), 16, 0.99),
+    ],
+)
+def test_what_was_drawn_at_random_looks_so(alphabet: str, length: int, at_least: float) -> None:
+    draw = random.Random(7)
+    urls = [f"?key={''.join(draw.choices(alphabet, k=length))}" for _ in range(2000)]
+    assert sum(safe_url(url) != url for url in urls) >= at_least * len(urls)
+
+
+@pytest.mark.parametrize(
+    "name", ["page_token", "pageToken", "NextToken", "continuation-token", "ExclusiveStartKey", "q"]
+)
+def test_where_a_list_goes_on_is_no_secret_however_it_looks(name: str) -> None:
+    url = f"https://x.test/?{name}={MIX[:40]}"
+    assert safe_url(url) == url == SHAPES.url(url)
+    assert SHAPES.url(f"https://x.test/?{name}={KEYS['a GitHub token']}") == f"https://x.test/?{name}={REDACTED}"
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("http://[::1/?key=v#w", "http://[::1/"),
+        ("http://[::1/#w", "http://[::1/"),
+        ("http://me:pw@[::1/a?b", "http://[::1/a"),
+        ("http://me:p?w@[::1/a", "http://[::1/a"),
+        ("https://me:half/half@x.test/a?b=c", "https://x.test/a"),
+        ("https://me:pw@x.test/a?b=c", "https://x.test/a?b=c"),
+        ("https://me@x.test:8080/a#b", "https://x.test:8080/a#b"),
+        ("//[?api_key=v", "//["),
+    ],
+)
+def test_users_and_passwords_go_and_all_behind_an_address_that_cannot_be_read(url: str, safe: str) -> None:
+    assert safe_url(url) == safe
+    assert taken_from_url(url)
+    assert safe_url(safe) == safe
+    assert not taken_from_url(safe)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x.test/#", "https://x.test/a#b", "/v1?a=b&&c", "https://x.test/?a=b;c&d?e=f", "#"]
+)
+def test_a_url_without_a_secret_is_kept_to_the_byte(url: str) -> None:
+    assert safe_url(url) == url
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"?#&;=/@:[]%", "https://", "key", "api_", "token", "alpha", RANDOM, VALUE[:9], REDACTED, "x.test"]
+        ),
+        max_size=12,
+    )
+)
+def test_a_safe_url_stays_as_it_is(pieces: list[str]) -> None:
+    url = "".join(pieces)
+    safe = safe_url(url)
+    assert safe_url(safe) == safe
+    assert not taken_from_url(safe)
+    recorded = SHAPES.url(url)
+    assert SHAPES.url(recorded) == recorded
+
+
+def test_two_keys_are_one_request_and_two_questions_are_two() -> None:
+    redaction = Redaction().opened({"ACME_API_KEY": "acme-staple"})
+
+    def asked(query: str) -> str:
+        return digest(redaction.request(Request("GET", f"https://x.test/get?{query}")))
+
+    assert asked("key=alpha") != asked("key=beta")
+    assert asked("page_token=alpha") != asked("page_token=beta")
+    google = [f"key=AI{'za' + MIX[n : n + 35]}" for n in range(2)]
+    assert asked(google[0]) == asked(google[1]) == asked("key=acme-staple") == asked(f"key={REDACTED}")
+    assert asked("key=acme-staple-2") == asked(f"key={REDACTED}")
+    assert redaction.url("/get?key=acme-staple-2") == f"/get?key={REDACTED}"
+    assert asked("api_key=alpha") == asked("api_key=beta")
+
+
+def test_recorded_urls_without_secrets_count_as_they_stand() -> None:
+    tapes = sorted(SHARED.rglob("*.yaml"))
+    if not tapes:
+        pytest.skip("the recordings beside the repository are not here")
+    calls = [effect for tape in tapes for effect in load_tape(tape).effects if isinstance(effect, Interaction)]
+    assert len(calls) > 100
+    for url in {call.request.url for call in calls}:
+        assert safe_url(url) == url == SHAPES.url(url)
+
+
+# Plain data
+
+
+def test_every_string_and_name_of_plain_data_is_looked_at() -> None:
+    key = KEYS["an OpenRouter key"]
+    data = {key: [f"a {key}", 1, 2.5, None, True, (key,)], "see": f"https://u:p@x.test/?key=alpha&api_key=v&k={key}"}
+    made = SHAPES.plain(data)
+    assert made == {
+        REDACTED: [f"a {REDACTED}", 1, 2.5, None, True, (REDACTED,)],
+        "see": f"https://x.test/?key=alpha&api_key={REDACTED}&k={REDACTED}",
+    }
+    assert key in data
+    assert SHAPES.plain("see https://x.test/?api_key=v") == "see https://x.test/?api_key=v"
+    assert SHAPES.plain({"url": "/a?api_key=v w"}) == {"url": f"/a?api_key={REDACTED}"}
+
+
+def test_of_media_the_bytes_are_looked_at_and_stay_base64() -> None:
+    key = KEYS["an OpenRouter key"]
+    redaction = Redaction(env=False, values=("abcd",), patterns=(r"[0-9A-Za-z]{6}!",), paths=("$.user",))
+
+    def media(data: bytes, media_type: str, **more: str) -> dict[str, str]:
+        return {"kind": "media", "media_type": media_type, "data": base64.b64encode(data).decode()} | more
+
+    assert redaction.plain((media(f"k {key}".encode(), "text/plain", filename=f"{key}.txt"),)) == (
+        media(f"k {REDACTED}".encode(), "text/plain", filename=f"{REDACTED}.txt"),
+    )
+    assert redaction.plain(media(b'{"user": "ann"}', "application/json")) == media(
+        b'{"user": "REDACTED"}', "application/json"
+    )
+    assert redaction.plain(media(b'{"user": "ann"}', "image/png")) == media(b'{"user": "ann"}', "image/png")
+    assert redaction.plain(media(b"", "x", filename="abcdabcd"))["filename"] == REDACTED * 2
+    image = base64.b64decode("abcd" * 8)
+    assert redaction.plain(media(image, "image/png")) == media(image, "image/png")
+    inline = f"data:text/plain;charset=utf-8;base64,{media(key.encode(), '')['data']}"
+    assert redaction.url(inline) == f"data:text/plain;charset=utf-8;base64,{media(REDACTED.encode(), '')['data']}"
+    assert redaction.url(f"data:image/png;base64,{media(image, '')['data']}").endswith("abcdabcd")
+    assert redaction.url(f"data:text/plain;n={key};base64,") == f"data:text/plain;n={REDACTED};base64,"
+
+
+def test_what_only_stands_where_media_stand_is_read_as_text() -> None:
+    redaction = Redaction(env=False, values=("hunter2hunter2xx",))
+    for item in (
+        {"data": "hunter2hunter2xx"},
+        {"media_type": "x", "data": "hunter2hunter2xx!"},
+        {"media_type": 1, "data": ["hunter2hunter2xx"]},
+    ):
+        assert "hunter2" not in str(redaction.plain(item))
 
 
 def test_neither_a_finding_nor_a_redaction_shows_a_secret() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,10 @@ CALL = Interaction(
     request=Request("POST", "https://x.test/v1", (JSON,), b'{"a": 1}'), status=200, headers=(JSON,), chunks=(b"{}",)
 )
 RUN = ToolRun(lane="root/0.read", call_id="c1", name="read", arguments="{}", result="done")
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def said(tmp_path: Path, tape: Tape, name: str = "t.jsonl") -> list[str]:
@@ -80,7 +85,42 @@ PLANTED: dict[str, tuple[Any, str]] = {
     "private key": (msgspec.structs.replace(RUN, result=PEM), "effect 0, result of read, byte 0: a private key"),
     "media": (
         msgspec.structs.replace(RUN, media=({"text": KEY},)),
-        f"effect 0, media of read, byte 10: {FOUND}",
+        f"effect 0, text of the media of read, byte 0: {FOUND}",
+    ),
+    "name in media": (msgspec.structs.replace(RUN, media=({KEY: 1},)), f"effect 0, media of read, byte 0: {FOUND}"),
+    "URL of media": (
+        msgspec.structs.replace(
+            RUN, media=({"media_type": "image/png", "url": "https://x.test/?api_token=hunter2"},)
+        ),
+        "effect 0, url of the media of read: a parameter that is named like a key (api_token)",
+    ),
+    "document": (
+        msgspec.structs.replace(RUN, media=({"media_type": "text/plain", "data": b64(f"the key {KEY}")},)),
+        f"effect 0, data of the media of read, byte 8: {FOUND}",
+    ),
+    "data URL": (
+        msgspec.structs.replace(RUN, media=({"url": f"data:text/plain;base64,{b64(KEY)}"},)),
+        f"effect 0, url of the media of read, byte 0: {FOUND}",
+    ),
+    "head of a data URL": (
+        msgspec.structs.replace(RUN, media=({"url": f"data:text/plain;name={KEY};base64,"},)),
+        f"effect 0, url of the media of read, byte 21: {FOUND}",
+    ),
+    "key in a parameter": (
+        call(request=request(f"https://x.test/?token={KEY}")),
+        "effect 0, URL: a parameter that is named like a key (token)",
+    ),
+    "fragment": (
+        call(request=request("https://x.test/#access_token=hunter2")),
+        "effect 0, URL: a parameter that is named like a key (access_token)",
+    ),
+    "value that looks like a key": (
+        call(request=request("https://x.test/?key=aB3xY7kQ9mZ2pL5t")),
+        "effect 0, URL: a parameter that is named like a key (key)",
+    ),
+    "URL that is none": (
+        call(request=request("http://[x.test/?a=hunter2")),
+        "effect 0, URL: something behind an address that cannot be read",
     ),
 }
 
@@ -93,6 +133,44 @@ def test_a_planted_secret_is_told_once_with_its_place(place: str, ending: str, t
     assert problems == [wanted]
     assert KEY[4:14] not in "".join(problems)
     assert said(tmp_path, Tape((CALL, RUN)), f"clean{ending}") == []
+
+
+@pytest.mark.parametrize("place", PLANTED)
+def test_what_a_recording_takes_out_is_what_is_told_and_nothing_is_told_of_the_rest(
+    place: str, tmp_path: Path
+) -> None:
+    effect = PLANTED[place][0]
+    if isinstance(effect, ToolRun):
+        safe: Any = msgspec.structs.replace(
+            effect,
+            arguments=SHAPES.text(effect.arguments),
+            result=SHAPES.text(effect.result),
+            media=SHAPES.plain(effect.media),
+        )
+    else:
+        safe = msgspec.structs.replace(
+            effect,
+            request=SHAPES.request(effect.request),
+            headers=SHAPES.kept_headers(effect.headers),
+            chunks=(SHAPES.body(effect.body),),
+            error=SHAPES.plain(effect.error),
+        )
+    assert safe != effect
+    assert said(tmp_path, Tape((safe,))) == []
+
+
+def test_a_user_of_one_letter_hides_nothing_that_stands_elsewhere(tmp_path: Path) -> None:
+    save_tape(Tape((call(request=request("https://s:k@x.test/?api_key=s")),)), tmp_path / "t.jsonl")
+    with (tmp_path / "t.jsonl").open("a") as file:
+        file.write(json.dumps({"type": "later", "n": 0, "k": KEY}) + "\n")
+    assert FOUND in str(look(tmp_path / "t.jsonl").problems[-1])
+
+
+def test_what_may_be_asked_for_by_a_key_is_no_problem(tmp_path: Path) -> None:
+    media = {"media_type": "image/png", "data": b64("x" * 99), "url": "https://x.test/?key=alpha#part-2"}
+    run = msgspec.structs.replace(RUN, media=(media,))
+    asked = call(request=request("https://x.test/?key=alpha&page_token=aB3xY7kQ9mZ2pL5taB3xY7kQ"))
+    assert said(tmp_path, Tape((asked, run))) == []
 
 
 def test_headers_that_only_look_like_secrets_are_left_alone(tmp_path: Path) -> None:

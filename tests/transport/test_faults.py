@@ -525,6 +525,27 @@ def test_another_request_is_no_retry() -> None:
     asyncio.run(main())
 
 
+def test_nor_is_the_same_one_with_another_key() -> None:
+    provider = Provider(CALLS, WORDS)
+    asks = "a"
+
+    async def main() -> None:
+        nonlocal asks
+        transport = Faults.parse("cut@call=1").around(provider.transport, key=lambda _: asks)
+        response = await transport.send(REQUEST)
+        asks = "b"  # Whose answer it is was settled when it was sent.
+        with pytest.raises(TransportError):
+            await response.read()
+        await response.aclose()
+        assert await read(transport) == b"".join(WORDS)
+        asks = "a"
+        assert await read(transport) == b"".join(CALLS)
+        await transport.aclose()
+
+    asyncio.run(main())
+    assert len(provider.transport.requests) == 2
+
+
 @pytest.mark.parametrize("text", ["stall:seconds=0", "duplicate"])
 def test_an_answer_that_was_read_to_its_end_is_not_given_again(text: str) -> None:
     provider = Provider(WORDS, CALLS)
@@ -806,6 +827,20 @@ def test_the_same_without_asyncio() -> None:
     assert provider.asked == 1
     assert decoded(b"".join(transport.send(REQUEST).pieces)) == "oneonetwo"
     assert decoded(b"".join(transport.send(REQUEST).pieces)) == "onetwo"
+    transport.close()
+
+
+def test_a_call_with_another_key_is_no_retry_without_asyncio_either() -> None:
+    provider, asks = Sync(CALLS, WORDS), "a"
+    transport = Faults.parse("cut@call=1").around_sync(provider.send, key=lambda _: asks)
+    answer = transport.send(REQUEST)
+    asks = "b"
+    with pytest.raises(TransportError, match="the connection was cut after"):
+        list(answer.pieces)
+    answer.close()
+    assert b"".join(transport.send(REQUEST).pieces) == b"".join(WORDS)
+    asks = "a"
+    assert b"".join(transport.send(REQUEST).pieces) == b"".join(CALLS)
     transport.close()
 
 

@@ -7,6 +7,8 @@ import contextvars
 import copy
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar, Unpack
 
 import msgspec
@@ -231,22 +233,44 @@ def _settings(first: Settings | None, then: Settings) -> Settings:
 
 
 def _await(coroutine: Coroutine[Any, Any, T]) -> T:
+    return _on_a_thread(coroutine) if _a_loop_runs() else asyncio.run(coroutine)
+
+
+def _a_loop_runs() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(coroutine)
-    outcome: list[T | BaseException] = []
+        return False
+    return True
+
+
+def _on_a_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on another thread, as in a notebook, where a loop runs in this one. Ctrl-C cancels it."""
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
+    outcome: Future[T] = Future()
     inside = contextvars.copy_context()
+
+    async def told() -> T:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is one
+        begun.set_result((asyncio.get_running_loop(), task))
+        return await coroutine
 
     def run() -> None:
         try:
-            outcome.append(inside.run(asyncio.run, coroutine))
+            outcome.set_result(inside.run(asyncio.run, told()))
         except BaseException as error:
-            outcome.append(error)
+            outcome.set_exception(error)
 
     thread = threading.Thread(target=run, name="playhead-run")
     thread.start()
-    thread.join()
-    if isinstance(result := outcome[0], BaseException):
-        raise result
-    return result
+    try:
+        return outcome.result()
+    except BaseException:
+        if not outcome.done():  # It is this thread that is interrupted.
+            loop, task = begun.result()
+            with suppress(RuntimeError):  # The loop has just been closed.
+                loop.call_soon_threadsafe(task.cancel)
+        raise
+    finally:
+        thread.join()

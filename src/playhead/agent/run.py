@@ -123,7 +123,7 @@ class Course:
         messages, steps = self._messages, self._steps
         if steps and (calls := messages[-1].tool_calls):
             # Between the answer and the results: every call that was opened gets an end.
-            open_step = self._calls or StepCalls(calls, ("",) * len(calls), 0, (), "")
+            open_step = self._calls or StepCalls(calls, ("",) * len(calls), 0, (), lambda: "")
             results = open_step.all_results(_CUT)
             messages, steps = (*messages, answered(results)), [*steps[:-1], Step(steps[-1].response, results)]
         playhead = self._playhead
@@ -168,7 +168,7 @@ class Course:
             error.add_note(f"This was played from tape {head.name!r}; to ask again, record it anew.")
 
     async def _steps_of(self, playhead: Playhead) -> AsyncGenerator[Event]:
-        run_id = _run_id(playhead)
+        own_id = uuid.uuid4().hex
         made = 0
         while True:
             async with aclosing(self._ask(playhead)) as events:
@@ -179,7 +179,11 @@ class Course:
             if not calls:
                 return
             self._calls = step = StepCalls(
-                calls, lanes_of(calls, playhead.lane, made), len(self._steps) - 1, self._messages, run_id
+                calls,
+                lanes_of(calls, playhead.lane, made),
+                len(self._steps) - 1,
+                self._messages,
+                lambda: playhead.opened.id or own_id,
             )
             made += len(calls)
             async with aclosing(self._toolbox.run(step, playhead)) as tool_events:
@@ -210,8 +214,3 @@ class Course:
     def _answer(self, response: ModelResponse) -> None:
         self._messages = (*self._messages, response.message)
         self._steps.append(Step(response))
-
-
-def _run_id(playhead: Playhead) -> str:
-    """What stands for this run: its tape, so that a resumed run is the same run."""
-    return playhead.opened.id or uuid.uuid4().hex

@@ -80,7 +80,8 @@ class StepCalls:
         call_lanes: one for each call.
         number: of the step, from 0.
         messages: the conversation, with the answer that asks for the calls.
-        run_id: stands for the run in idempotency keys.
+        run_id: gives what stands for the run in idempotency keys, when a tool starts: its tape, so that a resumed run
+            is the same run, and a fork another.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class StepCalls:
         call_lanes: Sequence[str],
         number: int,
         messages: tuple[Message, ...],
-        run_id: str,
+        run_id: Callable[[], str],
     ) -> None:
         self.calls = calls
         self.lanes = call_lanes
@@ -120,7 +121,7 @@ class StepCalls:
     def context(self, n: int) -> Context:
         """What the tool of call `n` may know."""
         call, lane = self.calls[n], self.lanes[n]
-        key = hashlib.sha256(f"{self.run_id} {lane}".encode()).hexdigest()[:32]
+        key = hashlib.sha256(f"{self.run_id()} {lane}".encode()).hexdigest()[:32]
         return Context(
             lane=lane,
             call_id=call.id,

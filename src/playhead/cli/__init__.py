@@ -8,6 +8,11 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
+_IN_DOUBT = (
+    "On the command line: playhead run ... --in-doubt skip=TEXT, with its result, or --in-doubt rerun, "
+    "which runs it again."
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
@@ -18,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    from ..errors import PlayheadError
+    from ..errors import PlayheadError, ToolInDoubt
     from ._arguments import parser
     from ._console import Console
 
@@ -28,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = args.command(args, console)
         sys.stdout.flush()
     except PlayheadError as error:
-        console.fail(str(error), getattr(error, "__notes__", ()))
+        more = [_IN_DOUBT] if isinstance(error, ToolInDoubt) else []
+        console.fail(str(error), [*getattr(error, "__notes__", ()), *more])
         return 1
     except KeyboardInterrupt:
         console.fail("interrupted")
@@ -37,8 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _write_no_more()  # Whoever read the output has seen enough.
         return 1
     except OSError as error:
-        _write_no_more()
-        console.fail(f"the output cannot be written: {error.strerror}")
+        if error.filename is None:
+            _write_no_more()
+        where = "the output" if error.filename is None else repr(os.fsdecode(error.filename))
+        console.fail(f"{where} cannot be written: {error.strerror}")
         return 1
     return int(code)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from ..agent.agent import Agent
 from ..errors import PlayheadError
+from ..tools import Tool
 
 
 def find_agent(args: argparse.Namespace) -> Agent:
@@ -30,12 +32,30 @@ def find_agent(args: argparse.Namespace) -> Agent:
     for part in name.split("."):
         found = getattr(found, part, None)
     if callable(found) and not isinstance(found, Agent):
+        if why := _why_no_agent(found):
+            args.parser.error(f"{args.agent!r} is {why}; {_agents_of(module, repr(where))}")
         found = _called(found, args.agent)
     if not isinstance(found, Agent):
-        there = [key for key in dir(module) if isinstance(getattr(module, key), Agent)]
-        hint = f"it has: {', '.join(there)}" if there else "it has no agent at all"
-        args.parser.error(f"{where!r} has no agent called {name!r}; {hint}")
+        args.parser.error(f"{where!r} has no agent called {name!r}; {_agents_of(module)}")
     return found
+
+
+def _agents_of(module: Any, what: str = "it") -> str:
+    there = [key for key in dir(module) if isinstance(getattr(module, key), Agent)]
+    return f"{what} has: {', '.join(there)}" if there else f"{what} has no agent at all"
+
+
+def _why_no_agent(found: Any) -> str | None:
+    """What something is that cannot be called for an agent; None where it can."""
+    if isinstance(found, Tool):
+        return "a tool, and no agent"
+    try:
+        inspect.signature(found).bind()
+    except TypeError:
+        return "no agent, nor a function without arguments that gives one"
+    except ValueError:  # Something of C's, which does not say.
+        return None
+    return None
 
 
 def _called(make: Callable[[], Any], what: str) -> Any:

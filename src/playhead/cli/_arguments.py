@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from .._version import __version__
+from ..errors import ConfigError
+
+_T = TypeVar("_T")
 
 FORMATS = ("playhead", "go-vcr", "vcrpy", "vcrpy-json", "har", "go-vcr-v1")
 MODES = ("record", "replay", "auto", "resume", "off")
@@ -28,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("prompt", nargs="?", help="what to say to it; standard input where it is left out or '-'")
     run.add_argument("--tape", metavar="F", help="record to, or play from, this file (.jsonl, or .yaml for go-vcr's)")
     run.add_argument("--mode", choices=MODES, help="what to do with the tape (default: resume)")
-    run.add_argument("--model", metavar="ID", help="instead of the agent's: PROVIDER:MODEL")
+    run.add_argument("--model", type=_checked(_resolve), metavar="ID", help="instead of the agent's: PROVIDER:MODEL")
     run.add_argument(
         "--on-divergence",
         choices=("strict", "fork", "drift"),
@@ -46,7 +49,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--pace", type=_pace, default=None, metavar="instant|recorded|xN", help="how fast to play (default: instant)"
     )
-    run.add_argument("--fault", action="append", metavar="RULE", help="strike with a fault; docs/faults.md has them")
+    run.add_argument(
+        "--fault",
+        type=_checked(_parse_fault),
+        action="append",
+        metavar="RULE",
+        help="strike with a fault; docs/faults.md has them",
+    )
 
     replay = _command(commands, "replay", "play a tape as it was heard")
     replay.add_argument("tape", metavar="F")
@@ -63,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     convert.add_argument("target", metavar="B")
     convert.add_argument("--to", choices=FORMATS, help="the format; the file's ending where it is left out")
     convert.add_argument("--force", action="store_true", help="replace B where it exists")
+    convert.add_argument("--keep-secrets", action="store_true", help="copy all of A, whatever secrets it holds")
 
     diff = _command(commands, "diff", "compare two tapes: where the runs part, and in what each step differs")
     diff.add_argument("a", metavar="A")
@@ -106,7 +116,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="recorded|event|byte|SEED",
         help="into what bodies are cut (default: recorded)",
     )
-    serve.add_argument("--fault", action="append", default=[], metavar="RULE", help="strike calls; may be repeated")
+    serve.add_argument(
+        "--fault",
+        type=_checked(_parse_fault),
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="strike calls; may be repeated",
+    )
     serve.add_argument("--repeat", action="store_true", help="play equals again when all of them were played")
     serve.add_argument("--drift", action="store_true", help="answer what the tapes do not hold with what comes next")
     serve.add_argument("--strict", action="store_true", help="exit with 1 if something was not played, or not held")
@@ -139,7 +156,9 @@ def parser() -> argparse.ArgumentParser:
         default=None,
         help="whether answers are streamed (default: as recorded)",
     )
-    crash.add_argument("--point", metavar="P", help="only these kills, of one run, as a failure names them")
+    crash.add_argument(
+        "--point", type=_points, default=(), metavar="P", help="only these kills, of one run, as a failure names them"
+    )
     crash.add_argument("--json", action="store_true", help="for scripts")
 
     demo = _command(commands, "demo", "see an agent run, be recorded, and be replayed with the network closed")
@@ -160,6 +179,42 @@ def _lazily(name: str) -> Callable[..., int]:
         return run(*arguments)
 
     return command
+
+
+def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
+    """The type of an option whose value is a text that `check` finds nothing wrong with."""
+
+    def checked(text: str) -> str:
+        _said(check, text)
+        return text
+
+    return checked
+
+
+def _said(read: Callable[[str], _T], text: str) -> _T:
+    """What is read of a text. What is wrong with it is wrong usage."""
+    try:
+        return read(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _resolve(model: str) -> object:
+    from ..providers import resolve
+
+    return resolve(model)
+
+
+def _parse_fault(text: str) -> object:
+    from ..transport.faults import Faults
+
+    return Faults.parse(text)
+
+
+def _points(text: str) -> tuple[Any, ...]:
+    from ..crashtest.points import parse_points
+
+    return _said(parse_points, text)
 
 
 def _cut(text: str) -> str | int:

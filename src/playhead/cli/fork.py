@@ -6,15 +6,20 @@ import argparse
 import shlex
 from pathlib import Path
 
+from ..errors import ConfigError
 from ..tape.edits import edit_model, edit_prompt, edit_result, in_turn, prompt
 from ..tape.effects import Effect, Interaction, Tape, ToolRun
 from ..tape.files import load_tape
 from ..tape.forking import fork_file, free_name
+from ..tape.trimming import cut
 from ._console import Console
 from .show import many
 
 _LONGEST = 60
-"""Characters of a prompt or of arguments that are shown."""
+"""Characters of arguments that are shown."""
+
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+"""As bash, zsh and ksh read them between `$'` and `'`."""
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -26,18 +31,38 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return 0
     child = Path(args.output) if args.output else free_name(parent)
     results = [_result(text, args.parser) for text in args.result or ()]
-    edits = [edit_result(tape, n, text) for n, text in results]
-    edits += [edit_prompt(tape, args.prompt)] if args.prompt is not None else []
-    edits += [edit_model(args.model)] if args.model is not None else []
+    try:
+        cut(tape, args.at)
+        edits = [edit_result(tape, n, text) for n, text in results]
+        edits += [edit_prompt(tape, args.prompt)] if args.prompt is not None else []
+        edits += [edit_model(args.model)] if args.model is not None else []
+    except ConfigError as error:  # What this tape has no place for, somebody typed.
+        args.parser.error(str(error))
+        return 2
     forked = fork_file(parent, child, args.at, in_turn(*edits), whole=args.whole)
     for n, _ in results:
         _warn_of_result(n, forked, console)
     kept, all_of_them = len(forked.effects), many(len(tape.effects), "effect")
     console.line(f"{child}: {kept} of {all_of_them} of {parent.name}, cut before effect {args.at}", "green")
-    said = prompt(forked) or args.prompt or "PROMPT"
-    said = said if len(said) <= _LONGEST and said.isprintable() else "PROMPT"
-    console.line(f"go on: playhead run MODULE:AGENT {shlex.quote(said)} --tape {shlex.quote(str(child))}")
+    said = prompt(forked) or args.prompt
+    quoted = "PROMPT" if said is None else _quoted(said)
+    console.line(f"go on: playhead run MODULE:AGENT {quoted} --tape {_quoted(str(child))}")
     return 0
+
+
+def _quoted(text: str) -> str:
+    """A word for a shell. What a terminal would not show as it is, is written so that the shell reads it so."""
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(map(_escaped, text)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
 
 
 def _result(text: str, parser: argparse.ArgumentParser) -> tuple[int, str]:

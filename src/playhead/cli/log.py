@@ -14,7 +14,7 @@ from ..messages import Usage
 from ..tape.edits import prompt
 from ..tape.effects import ROOT, Tape
 from ..tape.files import load_tape
-from ..tape.lineage import children_of, parent_of
+from ..tape.lineage import children_of, file_of, parent_of
 from ..transcript import summary
 from ._console import Console
 from ._render import account
@@ -52,23 +52,19 @@ def _tree(path: Path, tape: Tape) -> dict[str, Any]:
 
 
 def _find(path: Path, parent: dict[str, Any]) -> tuple[Path, Tape] | None:
-    """The file of a parent: the one that it had, if it still is that tape."""
-    name = parent.get("tape")
-    if not isinstance(name, str) or name != Path(name).name:
-        return None
-    there = path.with_name(name)
+    """The tape that another one was forked from, and its file."""
+    there = file_of(path.parent, parent)
     try:
-        tape = load_tape(there)
+        return None if there is None else (there, load_tape(there))
     except PlayheadError:
         return None
-    return (there, tape) if tape.meta.get("id") == parent.get("id") else None
 
 
 def _down(line: list[Path], seen: frozenset[str]) -> dict[str, Any]:
     """What was forked from the last tape of a line, each of which is the child of the next."""
     *younger, path = line
     node, seen = _node(path), seen | {path.name}
-    children = children_of(path.parent, node["id"]) if node["id"] else ()
+    children = children_of(path.parent, node["id"], path.name) if node["id"] else ()
     lines = [[child] for child in children if child.name not in {*seen, *(heir.name for heir in younger[-1:])}]
     lines += [younger] if younger else []
     return node | {"children": [_down(each, seen) for each in sorted(lines, key=lambda each: each[-1].name)]}

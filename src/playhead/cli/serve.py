@@ -6,13 +6,15 @@ import argparse
 import asyncio
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Generator
 from contextlib import AsyncExitStack, contextmanager
 
 from ..errors import PlayheadError
+from ..serve._sources import load_tapes
 from ..serve.http import Handler, Server, is_loopback, loopback_only
-from ..serve.tapes import Served, TapeProvider, load_tapes
+from ..serve.tapes import Served, TapeProvider
 from ..transport.faults import Faults
 from ._console import Console
 from ._render import duration
@@ -20,6 +22,8 @@ from .show import many
 
 _MOST_LISTED = 20
 """Lines of what was not played."""
+
+_LAST_PORT = 65535
 
 _NOT_OPENAI = (
     ("ANTHROPIC_BASE_URL", ("/messages", "/messages/count_tokens")),
@@ -85,14 +89,21 @@ async def serve_until_stopped(
     Raises:
         PlayheadError: the address cannot be listened on.
     """
+    if not 0 <= port <= _LAST_PORT:
+        raise PlayheadError(f"--port is a number from 0 to {_LAST_PORT} (0 takes a free one), not {port}")
     near = is_loopback(host)
     async with AsyncExitStack() as stack:
         try:
             server = await stack.enter_async_context(
                 Server(loopback_only(handler) if near else handler, host=host, port=port)
             )
-        except (OSError, OverflowError) as error:
-            why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        except (socket.gaierror, UnicodeError) as error:
+            why = error.strerror if isinstance(error, socket.gaierror) else "it is no name of a machine"
+            raise PlayheadError(
+                f"--host is an address or a name of this machine, such as 127.0.0.1 or localhost, not {host!r}: {why}"
+            ) from error
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error).rstrip(".")
             raise PlayheadError(
                 f"port {port} of {host!r} cannot be listened on: {why}. Choose another with --port (0 takes a free "
                 "one), or another address with --host."

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return 0
     calls, tools = shown["interactions"], shown["tools"]
     console.line(
-        f"{Path(args.tape).name}: {shown['format']} version {shown['version']}, {many(len(calls), 'interaction')}, "
+        f"{Path(args.tape).name}: {tape.format} version {tape.version}, {many(len(calls), 'interaction')}, "
         f"{many(len(tools), 'tool run')}",
         "bold",
     )

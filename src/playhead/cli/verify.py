@@ -35,23 +35,27 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Say whether tapes are whole, are what was recorded, and hold no secrets."""
     redaction = Redaction().opened()
     passed_over: list[Path] = []
-    reports = [_report(file, redaction) for file in _files(args.tapes, passed_over)]
+    missing: list[Path] = []
+    reports = [_report(file, redaction, missing) for file in _files(args.tapes, passed_over)]
     if args.json:
         print(json.dumps(_plain(reports), indent=2))
     else:
-        _write(reports, passed_over, console)
+        _write(reports, passed_over, len(reports) - len(missing), console)
     return 0 if all(report.ok for report in reports) else 1
 
 
-def _report(file: Path, redaction: Redaction) -> Report:
+def _report(file: Path, redaction: Redaction, missing: list[Path]) -> Report:
     """What is wrong with a tape. One that cannot be read must not hide what is wrong with others."""
     try:
         return verify(file, redaction=redaction, texts=_said)
+    except TapeNotFound:
+        missing.append(file)
+        return Report(file, (Problem("structure", "", "there is no such file"),))
     except TapeError as error:
         return Report(file, (Problem("structure", "", str(error)),))
 
 
-def _write(reports: list[Report], passed_over: list[Path], console: Console) -> None:
+def _write(reports: list[Report], passed_over: list[Path], tapes: int, console: Console) -> None:
     for report in reports:
         for problem in report.problems:
             console.line(f"{report.path}: {problem}", "red")
@@ -63,7 +67,7 @@ def _write(reports: list[Report], passed_over: list[Path], console: Console) -> 
     problems = sum(len(report.problems) for report in reports)
     effects = many(sum(report.effects for report in reports), "effect")
     found = many(problems, "problem") if problems else "nothing wrong"
-    console.line(f"{many(len(reports), 'tape')}, {effects}: {found}", "red" if problems else "green")
+    console.line(f"{many(tapes, 'tape')}, {effects}: {found}", "red" if problems else "green")
 
 
 def _plain(reports: list[Report]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from ..tape.open import Mode, TapeSource
 from ..tape.opened import OpenTape
 from ._async import AsyncExchanges, stopped
 from ._exchange import Asked, NativeError, decoded, unencoded
-from ._source import Source
+from ._source import Source, undisturbed
 
 _MOST_HEADERS = 1024 * 1024
 """Bytes."""
@@ -71,7 +71,7 @@ class AiohttpConnector(aiohttp.BaseConnector):
         if self.closed:
             return super().close(abort_ssl=abort_ssl)
         connections = super().close(abort_ssl=abort_ssl)  # Ends what is being recorded.
-        self._source.close()
+        self._source.close(whole=undisturbed())
         return _Closing(self._close_inner(connections), self._loop)
 
     async def _close_inner(self, connections: Awaitable[None]) -> None:

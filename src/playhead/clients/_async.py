@@ -13,7 +13,7 @@ from ..tape.opened import OpenTape
 from ..tape.playing import play
 from ..tape.recorder import CallRecording
 from ..transport.faults import Faults
-from ._exchange import Asked, Reading, shown
+from ._exchange import Asked, Reading, lane, shown
 
 
 class AsyncExchanges:
@@ -40,7 +40,9 @@ class AsyncExchanges:
         # What clients that try again are to find is remembered there, so there is one for each tape.
         by_timeout, timeout = self._faulty.setdefault(asked.tape, {}), asked.read_timeout
         if timeout not in by_timeout:
-            by_timeout[timeout] = cast("Faults", faults).around(_Sender(self._played_or_sent), read_timeout=timeout)
+            by_timeout[timeout] = cast("Faults", faults).around(
+                _Sender(self._played_or_sent), read_timeout=timeout, key=lane
+            )
         return await by_timeout[timeout].send(asked)
 
     async def aclose(self) -> None:
@@ -70,13 +72,19 @@ class AsyncExchanges:
         except BaseException:
             reading.left()
             raise
-        reading.head(response.status, response.reason, response.http_version, response.headers)
+        try:
+            reading.head(response.status, response.reason, response.http_version, response.headers)
+        except BaseException:
+            await response.aclose()
+            raise
         pieces = _recorded_pieces(response, reading)
 
         async def close() -> None:
-            reading.left()
-            await stopped(pieces)
-            await response.aclose()
+            try:
+                reading.left()
+                await stopped(pieces)
+            finally:
+                await response.aclose()
 
         return response.with_stream(pieces, close=close, settle=recording.settle)
 
@@ -89,13 +97,17 @@ async def stopped(pieces: AsyncGenerator[bytes]) -> None:
 
 async def _recorded_pieces(response: Response, reading: Reading) -> AsyncGenerator[bytes]:
     try:
-        async for piece in response:
-            reading.piece(piece)
-            yield piece
-    except TransportError as error:
-        reading.failed(error)
+        try:
+            async for piece in response:
+                reading.piece(piece)
+                yield piece
+            reading.complete()
+        except TransportError as error:
+            reading.failed(error)
+            raise
+    except Exception:
+        await response.aclose()  # Of what cannot be recorded the client may let go without a word.
         raise
-    reading.complete()
 
 
 class _Sender:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from ..errors import TapeError, TransportError
 from ..http import Headers, Request
 from ..tape.effects import Interaction
+from ..tape.lanes import lane_on
 from ..tape.opened import OpenTape
 from ..tape.recorder import CallRecording
+from ._last_words import LastWords
 
 _ENCODING = "accept-encoding"
 
@@ -27,11 +29,6 @@ _NOT_SHOWN = frozenset(
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 """A field's name and value: RFC 9110, section 5. Pseudo-headers of HTTP/2, such as `:status`, are none."""
-
-_DONE = re.compile(rb"[\r\n]data: ?\[DONE\]\s*\Z")
-"""How many streams of events say that they are over. Clients read no further, and so never see the body's end."""
-
-_TAIL = 64
 
 _QUERY = re.compile(r"\?[^\s'\")]*")
 
@@ -71,7 +68,7 @@ class Reading:
 
     def __init__(self, recording: CallRecording) -> None:
         self._recording = recording
-        self._tail = b""
+        self._last_words = LastWords()
 
     def head(self, status: int, reason: str, http_version: str, headers: Headers) -> None:
         """The answer's headers are there."""
@@ -80,7 +77,7 @@ class Reading:
     def piece(self, data: bytes) -> None:
         """A piece of the body is there."""
         self._recording.chunk(data)
-        self._tail = (self._tail + data[-_TAIL:])[-_TAIL:]
+        self._last_words.feed(data)
 
     def complete(self) -> None:
         """The body is over."""
@@ -92,12 +89,17 @@ class Reading:
 
     def left(self) -> None:
         """The client reads no further. It may have seen all of it."""
-        if _DONE.search(self._tail):
+        if self._last_words.said:
             self._recording.settle("whole")
         try:
             self._recording.end("interrupted")  # Of several ends the first counts.
         except TapeError:
             pass  # The tape was closed before: what has no end on it counts as interrupted.
+
+
+def lane(request: Request) -> str:
+    """The lane in which a request is sent: what is tried again is tried again there."""
+    return lane_on(cast("Asked", request).tape)
 
 
 def unencoded(headers: Headers) -> Headers:

@@ -24,7 +24,7 @@ from ..tape.opened import OpenTape
 from ..transport.faults import SyncAnswer
 from ._async import AsyncExchanges, stopped
 from ._exchange import Asked, NativeError, decoded, unencoded
-from ._source import Source
+from ._source import Source, undisturbed
 from ._sync import SyncExchanges
 
 _KINDS = (
@@ -70,7 +70,7 @@ class SyncTransport:
         self._exchanges = SyncExchanges(self._send)
 
     def handle_request(self, request: Any) -> Any:
-        """SyncAnswer a request.
+        """Answer a request.
 
         Raises:
             Divergence: the tape does not hold it, and may not grow.
@@ -85,7 +85,7 @@ class SyncTransport:
 
     def close(self) -> None:
         """Let go of the connections, and close the tape if it was opened here."""
-        self._close(whole=True)
+        self._close(whole=undisturbed())
 
     def __exit__(
         self,
@@ -116,6 +116,9 @@ class SyncTransport:
 
     def _pieces(self, response: Any) -> Iterator[bytes]:
         with _recorded_errors(self._package):
+            if response.is_stream_consumed:  # It was made with its body, or read by `inner`.
+                yield response.content
+                return
             yield from response.iter_bytes() if _decodable(self._package, response) else response.iter_raw()
 
 
@@ -131,7 +134,7 @@ class AsyncTransport:
         self._exchanges = AsyncExchanges(self._send)
 
     async def handle_async_request(self, request: Any) -> Any:
-        """SyncAnswer a request.
+        """Answer a request.
 
         Raises:
             Divergence: the tape does not hold it, and may not grow.
@@ -146,7 +149,7 @@ class AsyncTransport:
 
     async def aclose(self) -> None:
         """Let go of the connections, and close the tape if it was opened here."""
-        await self._close(whole=True)
+        await self._close(whole=undisturbed())
 
     async def __aexit__(
         self,
@@ -183,6 +186,9 @@ class AsyncTransport:
 
     async def _pieces(self, response: Any) -> AsyncGenerator[bytes]:
         with _recorded_errors(self._package):
+            if response.is_stream_consumed:  # It was made with its body, or read by `inner`.
+                yield response.content
+                return
             decode = _decodable(self._package, response)
             async with aclosing(response.aiter_bytes() if decode else response.aiter_raw()) as pieces:
                 async for piece in pieces:

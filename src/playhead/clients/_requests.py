@@ -20,7 +20,7 @@ from ..tape.open import Mode, TapeSource
 from ..tape.opened import OpenTape
 from ..transport.faults import SyncAnswer
 from ._exchange import Asked, NativeError, decoded, unencoded
-from ._source import Source
+from ._source import Source, undisturbed
 from ._sync import SyncExchanges
 
 _PIECE = 65536
@@ -65,7 +65,7 @@ class RequestsAdapter(requests.adapters.BaseAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
-        """SyncAnswer a request.
+        """Answer a request.
 
         Raises:
             Divergence: the tape does not hold it, and may not grow.
@@ -82,11 +82,12 @@ class RequestsAdapter(requests.adapters.BaseAdapter):
 
     def close(self) -> None:
         """Let go of the connections, and close the tape if it was opened here."""
+        whole = undisturbed()
         try:
             self._exchanges.close()
             self._inner.close()
         finally:
-            self._source.close()
+            self._source.close(whole=whole)
 
     def _send(self, asked: Asked) -> SyncAnswer:
         request, settings = asked.native

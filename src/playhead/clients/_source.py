@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 import weakref
 
 from ..errors import ConfigError
@@ -15,7 +17,7 @@ class Source:
 
     A file or a tape in memory is opened at once, so that what is wrong with it is said here and not inside a client
     that tries again. It is closed by `close`; where nobody calls that, when nobody holds the transport any more, or
-    when Python ends.
+    when Python ends. Nobody knows by then whether all went well, so that a tape that is recorded anew stays as it is.
 
     Args:
         tape: a file, a tape in memory, or one that is open.
@@ -34,7 +36,7 @@ class Source:
             self._opened = tape
         elif tape is not None or mode is not None:
             self._opened = open_tape(tape, mode)
-            self._finalizer = weakref.finalize(self, _close, self._opened)
+            self._finalizer = weakref.finalize(self, _close_unattended, self._opened)
 
     def tape(self) -> OpenTape | None:
         """The tape for a call that is made here; None where it goes out and nothing is kept."""
@@ -43,15 +45,27 @@ class Source:
         place = here()
         return None if place is None else place.tape
 
-    def close(self, *, whole: bool = True) -> None:
+    def close(self, *, whole: bool) -> None:
         """Close the tape, if it was opened here.
 
         Args:
-            whole: whether all that was to be recorded came to its end.
+            whole: whether all that was to be recorded came to its end; see `undisturbed`.
         """
-        if self._opened is not None and self._finalizer is not None and self._finalizer.detach() is not None:
-            _close(self._opened, whole)
+        if self._opened is None or self._finalizer is None or self._finalizer.detach() is None:
+            return
+        said = self._opened.close(whole=whole and not self._opened.divergences)
+        error = sys.exc_info()[1]
+        if said and error is not None:
+            error.add_note(said)
+        elif said:
+            warnings.warn(f"{said} The client met an error.", stacklevel=2)
 
 
-def _close(tape: OpenTape, whole: bool = True) -> None:
-    tape.close(whole=whole and not tape.divergences)
+def undisturbed() -> bool:
+    """Whether no error is under way where this is called, such as in a `finally` block."""
+    return sys.exc_info()[0] is None
+
+
+def _close_unattended(tape: OpenTape) -> None:
+    if said := tape.close(whole=False):
+        warnings.warn(f"{said} The client was not closed.", stacklevel=2)

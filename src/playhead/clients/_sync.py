@@ -15,7 +15,7 @@ from ..tape.opened import OpenTape
 from ..tape.playing import play_sync
 from ..tape.recorder import CallRecording
 from ..transport.faults import Faults, SyncAnswer, SyncFaultTransport
-from ._exchange import Asked, Reading, shown
+from ._exchange import Asked, Reading, lane, shown
 
 
 class SyncExchanges:
@@ -53,7 +53,7 @@ class SyncExchanges:
         with self._lock:
             by_timeout = self._faulty.setdefault(asked.tape, {})
             if timeout not in by_timeout:
-                by_timeout[timeout] = faults.around_sync(self._played_or_sent, read_timeout=timeout)
+                by_timeout[timeout] = faults.around_sync(self._played_or_sent, read_timeout=timeout, key=lane)
             return by_timeout[timeout]
 
     def _played_or_sent(self, request: Request) -> SyncAnswer:
@@ -75,21 +75,31 @@ class SyncExchanges:
         except BaseException:
             reading.left()
             raise
-        reading.head(answer.status, answer.reason, answer.http_version, answer.headers)
+        try:
+            reading.head(answer.status, answer.reason, answer.http_version, answer.headers)
+        except BaseException:
+            answer.close()
+            raise
 
         def close() -> None:
-            reading.left()
-            answer.close()
+            try:
+                reading.left()
+            finally:
+                answer.close()
 
         return replace(answer, pieces=_recorded_pieces(answer, reading), close=close)
 
 
 def _recorded_pieces(answer: SyncAnswer, reading: Reading) -> Iterator[bytes]:
     try:
-        for piece in answer.pieces:
-            reading.piece(piece)
-            yield piece
-    except TransportError as error:
-        reading.failed(error)
+        try:
+            for piece in answer.pieces:
+                reading.piece(piece)
+                yield piece
+            reading.complete()
+        except TransportError as error:
+            reading.failed(error)
+            raise
+    except Exception:
+        answer.close()  # Of what cannot be recorded the client may let go without a word.
         raise
-    reading.complete()

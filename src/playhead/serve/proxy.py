@@ -8,13 +8,14 @@ the tape before that. The key that a client sends reaches the provider, and neve
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, Callable
 from urllib.parse import urlsplit
 
 import msgspec
 
-from ..errors import ConfigError, TapeError, TransportError
+from ..errors import ConfigError, Divergence, PlayheadError, TapeError, TapeLocked, TransportError
 from ..http import Headers, Outcome, Request, Response, Transport, header
 from ..tape.effects import Ended, Interaction
 from ..tape.opened import OpenTape
@@ -22,8 +23,9 @@ from ..tape.playhead import sent_and_recorded
 from ..tape.playing import play
 from ..tape.recorder import CallRecording
 from ..tape.redact import safe_url
+from ._addresses import path_of
+from ._headers import HOP_BY_HOP, TAPE, served_headers
 from .http import Abort, error_response
-from .tapes import HOP_BY_HOP, TAPE, path_of, served_headers
 
 _NOT_SENT_ON = HOP_BY_HOP | {"accept-encoding", "content-length", "expect", "host"}
 """Of a request's headers. Bodies are not compressed on the way, so that the bytes are the same on the wire and on the
@@ -38,12 +40,16 @@ class Passed(msgspec.Struct, frozen=True):
         played: whether the answer came from the tape.
         seconds: from the request to the end of the answer.
         note: what else there is to say.
+        sent: whether it went out to the provider.
+        recorded: whether all that came of it is on the tape.
     """
 
     call: Interaction
     played: bool
     seconds: float
     note: str = ""
+    sent: bool = False
+    recorded: bool = False
 
 
 def _say_nothing(passed: Passed) -> Outcome | None:
@@ -58,7 +64,8 @@ class RecordingProxy:
             its path: `/api/v1/models`, `/v1/models` and `/models` lead to `https://openrouter.ai/api/v1/models`.
         tape: where to record. What it holds already is played.
         transport: sends.
-        told: called for each request when its answer is over; it may say what the body was, which is kept.
+        told: called for each request when its answer is over; it may say what the body was, which is kept. It is
+            called once more where the tape fails after that.
 
     Attributes:
         path: of the provider's address, without a slash at its end: clients use it behind the proxy's own.
@@ -99,19 +106,25 @@ class RecordingProxy:
             passing.failed("the client left")
             raise
         except TransportError as error:
+            passing.sent = passing.sent and error.kind != "connect"
             status = 504 if error.kind == "timeout" else 502
-            return passing.refused(status, str(error), "upstream_error", error=error)
+            return passing.refused(status, _said(error), "upstream_error", code=error.kind)
         except ConfigError as error:
-            return passing.refused(400, str(error), "invalid_request_error")
+            passing.sent = False
+            return passing.refused(400, _said(error), "invalid_request_error")
         except TapeError as error:
-            return passing.refused(500, str(error), "tape_error")
+            passing.recorded = False
+            sent = "The provider was asked all the same." if passing.sent else "Nothing was sent to the provider."
+            return passing.refused(500, f"{_to_a_client(error)}. {sent}", "tape_error", note=str(error))
         return passing.watched(response, bodiless=bodiless)
 
     async def _sent(self, request: Request, passing: _Passing) -> Response:
         found = self._tape.ask(request)
         if isinstance(found, CallRecording):
+            passing.sent = passing.recorded = True
             response = await sent_and_recorded(self._transport, request, found)
         elif found is None:
+            passing.sent = True
             response = await self._transport.send(request)
         else:
             passing.played = True
@@ -133,19 +146,24 @@ class RecordingProxy:
 
 
 class _Passing:
-    """One request on its way."""
+    """One request on its way.
+
+    Attributes:
+        url: where it goes.
+        played, sent, recorded: as for `Passed`, by now.
+    """
 
     def __init__(self, told: Callable[[Passed], Outcome | None], method: str, url: str, body: bytes) -> None:
         self.url = url
-        self.played = False
+        self.played = self.sent = self.recorded = False
         self._told = told
         self._asked = Request(method, safe_url(url), (), body)
         self._began = time.perf_counter()
 
-    def refused(self, status: int, message: str, kind: str, *, error: TransportError | None = None) -> Response:
-        """An answer of the proxy's own."""
-        self.failed(f"{status}: {message}")
-        return error_response(status, message, kind, code=None if error is None else error.kind)
+    def refused(self, status: int, message: str, kind: str, *, code: str | None = None, note: str = "") -> Response:
+        """An answer of the proxy's own; `note` is told in place of the message."""
+        self.failed(f"{status}: {note or message}")
+        return error_response(status, message, kind, code=code)
 
     def failed(self, note: str) -> None:
         """No answer came."""
@@ -164,8 +182,9 @@ class _Passing:
                 async for piece in stream:
                     chunks.append(piece)
                     yield piece
-            except TransportError as error:
-                ended, note = "failed", f"cut: {error}"
+            except (TransportError, TapeError) as error:
+                ended, note = "failed", f"cut: {_said(error)}"
+                self.recorded = self.recorded and not isinstance(error, TapeError)
                 raise Abort from error
             finally:
                 if isinstance(stream, AsyncGenerator):
@@ -182,15 +201,28 @@ class _Passing:
                 ended=ended,
             )
             outcome = self._tell(call, note)
-            # Clients leave when they have the last event: then the answer is whole, though the body is not over.
-            if outcome == "whole" or (outcome is not None and ended == "complete"):
-                response.settle(outcome)
-            await response.aclose()
+            try:
+                # Clients leave when they have the last event: then the answer is whole, though the body is not over.
+                if outcome == "whole" or (outcome is not None and ended == "complete"):
+                    response.settle(outcome)
+            except TapeError as error:
+                self._lost(error)
+            try:
+                await response.aclose()
+            except TapeError as error:
+                self._lost(error)
 
         return response.with_stream(pieces(), close=close)
 
+    def _lost(self, error: TapeError) -> None:
+        """The end of an answer that was told of is not on the tape."""
+        if self.recorded:
+            self.sent = self.recorded = False
+            self.failed(str(error))
+
     def _tell(self, call: Interaction, note: str) -> Outcome | None:
-        return self._told(Passed(call, self.played, time.perf_counter() - self._began, note))
+        seconds = time.perf_counter() - self._began
+        return self._told(Passed(call, self.played, seconds, note, self.sent, self.recorded))
 
 
 async def _finish(response: Response) -> None:
@@ -199,6 +231,24 @@ async def _finish(response: Response) -> None:
         await response.read()
     finally:
         await response.aclose()
+
+
+def _said(error: PlayheadError) -> str:
+    """An error in the words of the command line, where the provider's address is `--to`."""
+    return str(error).replace("Check base_url", "Check --to")
+
+
+def _to_a_client(error: TapeError) -> str:
+    """Why a request cannot be recorded, without the names of files: clients may be on other machines."""
+    match error:
+        case Divergence():
+            return str(error).rstrip(".")
+        case TapeLocked():
+            return "the tape cannot be written: somebody else writes to it"
+        case TapeError(__cause__=OSError(errno=int(number))):
+            return f"the tape cannot be written: {os.strerror(number)}"
+        case _:
+            return "the tape cannot be used: the console of the recording proxy says why"
 
 
 def _parts(to: str) -> tuple[str, str]:

@@ -15,55 +15,33 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
 
 from .._version import __version__
-from ..errors import Divergence, TapeError, TapeFormatError, TransportError
-from ..http import Headers, Request, Response, Transport
+from ..errors import Divergence, TransportError
+from ..http import Request, Response, Transport
 from ..tape.canonical import digest
-from ..tape.effects import ROOT, Interaction, Tape
-from ..tape.files import load_tape
-from ..tape.formats import format_for
+from ..tape.effects import Interaction, Tape
 from ..tape.opened import Faults
 from ..tape.player import Player
 from ..tape.playing import Cut, Pace, play
+from ..tape.redact import taken_names, without
 from ..tape.secrets import Redaction
+from ._addresses import Addresses, path_of, segments
+from ._headers import DRIFT, TAPE, on_one_line, served_headers
+from ._missed import Missed
+from ._sources import load_tapes
 from .http import Abort, ThreadedServer, closing, error_response, is_loopback, json_response, loopback_only
 
-TAPE = "playhead-tape"
-"""The header that says where an answer stands: the tape's name, `#`, and the effect's number."""
-
-DRIFT = "playhead-drift"
-"""The header that says in what a request differs from the one whose answer it was given."""
-
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Headers that are about one connection: RFC 9110, section 7.6.1."""
-
-_FRAMING = HOP_BY_HOP | {"content-encoding", "content-length"}
-"""What says how a body's bytes were packed. They are packed anew when they are served."""
-
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _AS_IT_IS = " !#$&'()+,-./:;=@[]^_{}~"
 """Characters of a file's name that stand in a header as they are, beside letters and digits."""
 
+"""A parameter of a recorded URL whose value was taken out."""
+
 _MODEL_IN_PATH = re.compile(r"/models/([^/:]+):")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _LONGEST = 500
 """Characters of a header that says in what requests differ."""
 
@@ -135,22 +113,24 @@ class TapeProvider:
         self._redact = redact or Redaction()
         self._told = told
         calls = list(_calls(self._tapes))
-        self._addresses = _Addresses(call.request for _, _, call in calls)
-        self._calls = [(name, number, self._readdressed(name, call)) for name, number, call in calls]
+        self._addresses = Addresses(call.request for _, _, call in calls)
+        self._calls = [(name, number, self._readdressed(call)) for name, number, call in calls]
+        self._keys = taken_names(call.request.url for _, _, call in calls)
         self._sources = {id(call): f"{name}#{number}" for name, number, call in self._calls}
         merged = Tape(
             tuple(call for _, _, call in self._calls), numbers=tuple(number for _, number, _ in self._calls)
         )
         self._player = Player(merged, self.name)
+        names = [name for name, _ in self._tapes]
+        self._missed = Missed(names, self._calls, repeat=repeat, drift=drift)
         self._again: dict[str, deque[Interaction]] = {}
         plain: Transport = _Sender(self._play)
         self._sender = plain if faults is None else faults.around(plain)
 
     @property
     def name(self) -> str:
-        """The tapes' names, for messages."""
-        names = [name for name, _ in self._tapes] or ["(none)"]
-        return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        """The tape's name, or how many there are, for messages."""
+        return self._tapes[0][0] if len(self._tapes) == 1 else f"{len(self._tapes)} tapes"
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -160,7 +140,7 @@ class TapeProvider:
     @property
     def paths(self) -> tuple[str, ...]:
         """The paths of recorded requests, in their order."""
-        return tuple(dict.fromkeys("/" + "/".join(_segments(call.request.url)) for _, _, call in self._calls))
+        return tuple(dict.fromkeys("/" + "/".join(segments(call.request.url)) for _, _, call in self._calls))
 
     def left(self) -> tuple[tuple[str, Interaction], ...]:
         """What was not played, in order, each with where it stands."""
@@ -180,10 +160,7 @@ class TapeProvider:
             return self._watched(request, await self._sender.send(request), began)
         except Divergence as error:
             self.diverged += 1
-            hint = " To play it again: --repeat." if error.kind == "consumed" and not self._repeat else ""
-            refusal = error_response(
-                422, f"{error}{hint}", "divergence", (("x-should-retry", "false"),), code=error.kind
-            )
+            refusal = error_response(422, str(error), "divergence", (("x-should-retry", "false"),), code=error.kind)
             return self._watched(request, refusal, began, note=f"{error.kind}\n{error}")
         except asyncio.CancelledError:
             self._tell(request, None, "", began, "the client left")
@@ -207,7 +184,7 @@ class TapeProvider:
             raise TransportError(f"{source}: {error}", kind=error.kind) from error
         marks = [(TAPE, quote(source, safe=_AS_IT_IS))]
         if drifted:
-            marks.append((DRIFT, _on_one_line(drifted)[:_LONGEST]))
+            marks.append((DRIFT, on_one_line(drifted)[:_LONGEST]))
         response.headers = (*served_headers(response.headers), *marks)
         return response
 
@@ -227,7 +204,8 @@ class TapeProvider:
             if again := self._again.get(digest(asked)):
                 again.rotate(-1)
                 return again[-1], ""
-        error = self._divergence(forms or [self._redact.request(request)])
+        asked = forms or [self._redact.request(request)]
+        error = self._missed.error(request, asked, frozenset(self._player.unplayed()))
         for asked in forms if self._drift else ():
             if (place := self._player.next_alike(None, asked)) is not None:
                 return self._player.at(place), "; ".join(error.differences) or str(error)
@@ -239,20 +217,18 @@ class TapeProvider:
         forms = [redacted]
         if redacted.body != request.body:  # Others record without taking anything out.
             forms.append(msgspec.structs.replace(redacted, body=request.body))
-        query = "?" + redacted.url.partition("?")[2] if "?" in redacted.url else ""
+        _, mark, query = redacted.url.partition("?")
+        # Any key will do, also one that does not look like a key.
+        queries = dict.fromkeys((mark + query, without(mark + query, self._keys)))
         bases = self._addresses.bases(request)
-        return [msgspec.structs.replace(form, url=base + query) for base in bases for form in forms]
+        return [
+            msgspec.structs.replace(form, url=base + query) for base in bases for query in queries for form in forms
+        ]
 
-    def _divergence(self, forms: list[Request]) -> Divergence:
-        errors = [self._player.not_found(ROOT, asked) for asked in forms]
-        return next((error for error in errors if error.kind == "consumed"), errors[0])
-
-    def _readdressed(self, name: str, call: Interaction) -> Interaction:
-        """The call with the URL that stands for its path, so that equals are equals whatever their hosts. Where there
-        are several tapes its name is in the lane, for messages."""
+    def _readdressed(self, call: Interaction) -> Interaction:
+        """The call with the URL that stands for its path, so that equals are equals whatever their hosts."""
         request = msgspec.structs.replace(call.request, url=self._addresses.normal(call.request))
-        lane = call.lane if len(self._tapes) == 1 else f"{call.lane} of {name}"
-        return msgspec.structs.replace(call, request=request, lane=lane)
+        return msgspec.structs.replace(call, request=request)
 
     # What is said beside it.
 
@@ -260,10 +236,10 @@ class TapeProvider:
         """What this server says itself, unless the tapes do."""
         if request.method not in ("GET", "HEAD") or self._addresses.bases(request):
             return None
-        segments = _segments(request.url)
-        if segments in ((), ("healthz",)):
+        path = segments(request.url)
+        if path in ((), ("healthz",)):
             return self._state
-        return self._list_of_models if segments[-1] == "models" else None
+        return self._list_of_models if path[-1] == "models" else None
 
     def _state(self) -> dict[str, Any]:
         left = {id(call) for _, call in self.left()}
@@ -319,36 +295,6 @@ class TapeProvider:
         self._told(Served(request.method, path_of(request.url), status, source, seconds, note))
 
 
-class _Addresses:
-    """From the path that a client asks for to the addresses that were recorded.
-
-    The two have their ends in common: `/v1/chat/completions` means `/api/v1/chat/completions` and
-    `/chat/completions`, on any host.
-    """
-
-    def __init__(self, recorded: Iterable[Request]) -> None:
-        self._whole: dict[tuple[str, ...], str] = {}
-        self._ends: dict[tuple[str, ...], list[str]] = {}
-        for request in recorded:
-            key = _key(request)
-            if key in self._whole:
-                continue
-            base = self._whole[key] = _base(request.url)
-            for n in range(2, len(key)):
-                self._ends.setdefault((key[0], *key[n:]), []).append(base)
-
-    def normal(self, recorded: Request) -> str:
-        """The URL with the first host that was recorded with its path."""
-        base = _base(recorded.url)
-        return self._whole[_key(recorded)] + recorded.url[len(base) :]
-
-    def bases(self, asked: Request) -> list[str]:
-        """The recorded addresses, without queries, that a request may mean, the likeliest first."""
-        method, *path = _key(asked)
-        ends = ((method, *path[n:]) for n in range(max(1, len(path))))
-        return [self._whole[end] for end in ends if end in self._whole] + self._ends.get((method, *path), [])
-
-
 class _Sender:
     """A function as a transport."""
 
@@ -361,27 +307,6 @@ class _Sender:
 
     async def aclose(self) -> None:
         """Nothing is held."""
-
-
-def load_tapes(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[tuple[str, Tape]], list[str]]:
-    """Read tapes, and those in folders.
-
-    Returns:
-        The tapes, each with a name of its own; and what there is to say of them.
-
-    Raises:
-        TapeError: a file cannot be read, or a folder holds no tape.
-    """
-    found: list[tuple[Path, Tape]] = []
-    notes: list[str] = []
-    for path in map(Path, paths):
-        tapes = list(_in_folder(path, notes)) if path.is_dir() else [(path, load_tape(path))]
-        if not tapes:
-            raise TapeError(f"there is no tape in the folder {str(path)!r}")
-        found += tapes
-    notes += (f"{path}: {warning}" for path, tape in found for warning in tape.warnings)
-    names = [path.name for path, _ in found]
-    return [(path.name if names.count(path.name) == 1 else str(path), tape) for path, tape in found], notes
 
 
 @contextmanager
@@ -418,61 +343,12 @@ def serving(
         yield server
 
 
-def served_headers(headers: Headers) -> Headers:
-    """Recorded headers as they can be sent again: without what said how the body was packed, and without what is no
-    header of HTTP/1.1 (recordings of HTTP/2 have `:status`)."""
-    return tuple(
-        (name, _on_one_line(value))
-        for name, value in headers
-        if _NAME.fullmatch(name) and name.lower() not in _FRAMING and name.lower() not in (TAPE, DRIFT)
-    )
-
-
-def path_of(url: str) -> str:
-    """The path of a URL as it is written, without the query."""
-    return "/" + _base(url).partition("://")[2].partition("/")[2]
-
-
 def _calls(tapes: Iterable[tuple[str, Tape]]) -> Iterator[tuple[str, int, Interaction]]:
     """The interactions that can be played, with their tape's name and their number there."""
     for name, tape in tapes:
         for number, effect in tape.numbered:
             if isinstance(effect, Interaction) and not effect.superseded:
                 yield name, number, effect
-
-
-def _in_folder(folder: Path, notes: list[str]) -> Iterator[tuple[Path, Tape]]:
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix == ".part" or not path.is_file():
-            continue
-        try:
-            format_for(path)
-        except TapeFormatError:
-            continue  # Its name says that it is something else.
-        try:
-            yield path, load_tape(path)
-        except TapeError as error:
-            notes.append(f"left out: {error}")
-
-
-def _key(request: Request) -> tuple[str, ...]:
-    return (request.method.upper(), *_segments(request.url))
-
-
-def _base(url: str) -> str:
-    """The URL without its query."""
-    return re.split(r"[?#]", url, maxsplit=1)[0]
-
-
-def _segments(url: str) -> tuple[str, ...]:
-    return tuple(unquote(part) for part in path_of(url).split("/") if part)
-
-
-def _on_one_line(text: str) -> str:
-    """A text as the value of a header: without line breaks, and in Latin-1."""
-    line = _CONTROL.sub(" ", text).strip()
-    return line.encode("latin-1", "backslashreplace").decode("latin-1")
 
 
 class _Asked(msgspec.Struct):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -109,7 +110,8 @@ class Tape:
         effects: in the order in which they began.
         meta: facts about the tape itself (`id`, `created`, `software`), as plain data.
         format: the file format that it was read from.
-        version: of that format; of Playhead's own, as it writes it now, where the tape comes from no file.
+        version: of that format, such as 2, and 1.2 for HAR; of Playhead's own, as it writes it now, where the tape
+            comes from no file.
         warnings: what was odd in the file, but no reason to refuse it.
         numbers: the effects' numbers in the file, where they do not simply count from 0.
     """
@@ -117,14 +119,20 @@ class Tape:
     effects: tuple[Effect, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
     format: str = field(default="playhead", compare=False)
-    version: int = field(default=2, compare=False)
+    version: float = field(default=2, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)
     numbers: tuple[int, ...] = field(default=(), compare=False)
 
-    @property
+    @cached_property
     def numbered(self) -> tuple[tuple[int, Effect], ...]:
         """The effects with their numbers, in order."""
         return tuple(zip(self.numbers or range(len(self.effects)), self.effects, strict=True))
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether a line of work stops in the middle of an effect."""
+        ends = {effect.lane: effect for effect in self.effects if not getattr(effect, "superseded", False)}
+        return any(effect.ended == "interrupted" for effect in ends.values())
 
     def fork(self, at: int, edit: Callable[[Effect], Effect] | None = None) -> Tape:
         """Another tape that begins as this one does, and goes on by itself.
@@ -141,12 +149,12 @@ class Tape:
 
         return fork(self, at, edit)
 
-    @property
+    @cached_property
     def interactions(self) -> tuple[Interaction, ...]:
         """The HTTP effects, in order."""
         return tuple(effect for effect in self.effects if isinstance(effect, Interaction))
 
-    @property
+    @cached_property
     def tools(self) -> tuple[ToolRun, ...]:
         """The tool effects, in order."""
         return tuple(effect for effect in self.effects if isinstance(effect, ToolRun))

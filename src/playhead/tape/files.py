@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 from ..errors import ConfigError, TapeError, TapeNotFound
@@ -53,13 +54,14 @@ def save_tape(tape: Tape, path: str | os.PathLike[str]) -> None:
     put_in_place(format_for(Path(path), tape_format=tape.format).dump(tape), Path(path))
 
 
-def put_in_place(data: bytes, path: Path, *, over: bool = True) -> None:
-    """Write a file at once, or not at all.
+def put_in_place(data: bytes, path: Path, *, over: bool = True, mode: int | None = None) -> None:
+    """Write a file at once, or not at all. At no time may more people read it than the one that it replaces.
 
     Args:
         data: all of it.
         path: where.
         over: whether a file that is there is replaced.
+        mode: who may read and write the file, where none is replaced; as other new files where it is left out.
 
     Raises:
         ConfigError: a file is there, and is not to be replaced.
@@ -70,9 +72,7 @@ def put_in_place(data: bytes, path: Path, *, over: bool = True) -> None:
     try:
         if not over and file.exists():
             raise FileExistsError
-        new.write_bytes(data)
-        if file.exists():
-            new.chmod(file.stat().st_mode & 0o7777)
+        _write_new(new, data, mode_of(file) if file.exists() else mode)
         new.replace(file) if over else _put_where_nothing_is(new, file)
     except FileExistsError:
         new.unlink(missing_ok=True)
@@ -82,6 +82,20 @@ def put_in_place(data: bytes, path: Path, *, over: bool = True) -> None:
         raise TapeError(
             f"tape {str(file)!r} cannot be written: {error.strerror}. What was there is unchanged."
         ) from error
+
+
+def mode_of(file: Path) -> int:
+    """Who may read and write a file, as for `os.chmod`."""
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def _write_new(new: Path, data: bytes, mode: int | None) -> None:
+    new.unlink(missing_ok=True)  # One that was left over may be open to more people.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(new, flags, 0o666 if mode is None else mode & 0o600), "wb") as file:
+        if mode is not None:
+            new.chmod(mode)
+        file.write(data)
 
 
 def _put_where_nothing_is(new: Path, file: Path) -> None:

@@ -18,9 +18,55 @@ _FIRST_LINE = 1 << 20
 """Bytes of a file in which its first line should end."""
 
 
-def children_of(folder: Path, id: str) -> tuple[Path, ...]:
-    """The tapes in a folder that were forked from the tape with this id, by name. Only first lines are read."""
-    return tuple(path for path, first in _first_lines(folder) if parent_of(first.get("meta")).get("id") == id)
+def children_of(folder: Path, id: str, name: str | None = None) -> tuple[Path, ...]:
+    """The tapes in a folder that were forked from the tape with this id, by name. Only first lines are read.
+
+    Args:
+        folder: where they are.
+        id: the tape's.
+        name: its file's. Of several files with one id, such as copies, a child belongs to the one that it names.
+    """
+    ids = {path.name: _id(first) for path, first in _first_lines(folder)}
+    found: list[Path] = []
+    for path, first in _first_lines(folder):
+        parent = parent_of(first.get("meta"))
+        named = parent.get("tape")
+        if parent.get("id") == id and (name in (None, named) or _id_of(folder, named, ids) != id):
+            found.append(path)
+    return tuple(found)
+
+
+def file_of(folder: Path, parent: dict[str, Any]) -> Path | None:
+    """The file of the tape that another one was forked from: the one that it names, if it still is that tape; else
+    the first one with its id.
+
+    Args:
+        folder: where it is.
+        parent: as `parent_of` gives it.
+    """
+    named, id = parent.get("tape"), parent.get("id")
+    if not isinstance(id, str):
+        return None
+    if isinstance(named, str) and _id_of(folder, named, {}) == id:
+        return folder / named
+    return next((path for path, first in _first_lines(folder) if _id(first) == id), None)
+
+
+def _id(first: dict[str, Any]) -> Any:
+    meta: Any = first.get("meta")
+    return cast("dict[str, Any]", meta).get("id") if isinstance(meta, dict) else None
+
+
+def _id_of(folder: Path, name: Any, ids: dict[str, Any]) -> Any:
+    """The id of the tape in a file of the folder; None where there is none. `ids` holds those that are known."""
+    if not isinstance(name, str) or name != Path(name).name:
+        return None
+    if name in ids:
+        return ids[name]
+    try:
+        return load_tape(folder / name).meta.get("id")
+    except TapeError:
+        return None
 
 
 def parent_of(meta: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -12,10 +13,10 @@ from typing import Any, Literal, TypeAlias, get_args
 from ..errors import ConfigError, TapeError, TapeLocked, TapeNotFound
 from ..http import Transport
 from .effects import Tape
-from .files import load_tape, save_tape
+from .files import load_tape, mode_of, save_tape
 from .formats import format_for, is_native, native
 from .lanes import here, lane_on
-from .opened import Branch, Faults, InDoubt, OnDivergence, OpenTape, Options
+from .opened import Branch, Faults, InDoubt, OnDivergence, OpenTape, Options, Skip
 from .player import Player
 from .playhead import Playhead
 from .playing import Cut
@@ -72,6 +73,8 @@ def open_tape(
         raise ConfigError(f"there is no mode {mode!r}; the modes are: {', '.join(get_args(Mode))}")
     if on_divergence not in get_args(OnDivergence):
         raise ConfigError(f"on_divergence is one of {', '.join(get_args(OnDivergence))}, not {on_divergence!r}")
+    if not (in_doubt in ("raise", "rerun") or isinstance(in_doubt, Skip) or callable(in_doubt)):
+        raise ConfigError(f"in_doubt is 'raise', 'rerun', Skip(result) or a function, not {in_doubt!r}")
     if on_divergence == "fork" and mode in ("replay", "auto"):
         raise ConfigError(f"on_divergence='fork' goes on live, which mode {mode!r} may not: use mode 'resume'")
     options = Options(
@@ -108,8 +111,7 @@ def playhead_for(
     Raises:
         ConfigError, TapeError: as `open_tape` does.
     """
-    around = here()
-    if source is None and mode is None and around is not None:
+    if source is None and mode is None and (around := here()) is not None:
         source = around.tape
     if not isinstance(source, OpenTape):
         return Playhead(open_tape(source, mode), inner, ready)
@@ -130,10 +132,14 @@ def _in_memory(tape: Tape, mode: Mode, options: Options) -> OpenTape:
         recorder=None if closed else Recorder(tape, redact=options.redact),
         closed=closed,
         recorded=tape,
-        branch=lambda at: Branch(
-            recorder=Recorder(tape.fork(at), redact=options.redact), name="in memory, forked", on_close=lambda _: None
-        ),
+        branch=lambda at, also: _branched(tape, at, also),
     )
+
+
+def _branched(tape: Tape, at: int, also: list[int]) -> Branch:
+    from .forking import fork
+
+    return Branch(tape=fork(tape, at, also=also), name="in memory, forked")
 
 
 class _File:
@@ -158,6 +164,7 @@ class _File:
         self._before: Tape | None = None
         self._from_journal = False
         self._version = native.VERSION
+        self._unsaid = False
         self._writer: TapeWriter | None = None
         self._guard = -1
 
@@ -176,6 +183,7 @@ class _File:
             )
         before = self._before = self._interrupted_or_whole() if self.mode == "resume" else None
         recorder = self._recorder(before)
+        player = Player(before, name, resume=True, redact=self._options.redact) if before else None
         warnings = before.warnings if before else ()
         if self._from_journal and self._seen:
             warnings += (f"the run went on from an interrupted recording of {name!r}, in {self.journal.name!r}",)
@@ -183,28 +191,33 @@ class _File:
             name,
             mode=self.mode,
             options=self._options,
-            player=Player(before, name, resume=True, redact=self._options.redact) if before else None,
+            player=player,
             recorder=recorder,
             recorded=before,
             warnings=warnings,
-            on_close=lambda whole: self._commit(recorder, whole=whole),
-            branch=None if before is None else self._branch,
+            on_close=lambda whole: self._commit(recorder, whole=whole, played=player),
+            branch=None if before is None else lambda at, also: self._branch(at, also, recorder),
         )
 
     def _recorder(self, before: Tape | None) -> Recorder:
         return Recorder(before or Tape(), self._open_writer, redact=self._options.redact, version=self._version)
 
-    def _branch(self, at: int) -> Branch:
-        """A child of this tape with the effects before number `at`, to be recorded on."""
+    def _branch(self, at: int, also: list[int], recorder: Recorder) -> Branch:
+        """A child of this tape, to go on with: the effects before number `at`, and those of `also`."""
         from .forking import fork_file, free_name
 
+        # What went on live beside the cut stays here, too. A tape that was being replaced stays as it is.
+        self._commit(recorder, whole=not self._from_journal)
+        source = self.journal if self._from_journal and self.journal.exists() else self.path
         child = free_name(self.path)
-        source = self.journal if self._from_journal else self.path
-        tape = fork_file(source, child, at, whole=self._from_journal)
+        tape = fork_file(source, child, at, whole=source == self.journal, also=also)
         file = _File(child, "resume", self._options)
-        file._before = tape
-        recorder = file._recorder(tape)
-        return Branch(recorder=recorder, name=str(child), on_close=lambda whole: file._commit(recorder, whole=whole))
+        return Branch(
+            tape=tape,
+            name=str(child),
+            open_sink=file._open_writer,
+            on_close=lambda whole: file._commit(recorder, whole=whole),
+        )
 
     def _load(self) -> Tape:
         try:
@@ -223,7 +236,7 @@ class _File:
         if journal is not None:
             tape = native.load(journal, str(self.journal))
             if tape.effects or self._seen is None:
-                self._from_journal, self._version = True, tape.version
+                self._from_journal, self._version = True, int(tape.version)
                 if self._seen is None or is_native(self.path):
                     return tape
                 old = load_tape(self.path)  # Which says whose cassette it is.
@@ -232,22 +245,34 @@ class _File:
             return None
         tape = load_tape(self.path)
         if is_native(self.path):
-            self._version = tape.version
+            self._version = int(tape.version)
+            self._unsaid = tape.version > 1 and not tape.cut_off and not native.says_whole(self.path.read_bytes())
         return tape
 
     def _open_writer(self, meta: dict[str, Any]) -> TapeWriter:
+        try:
+            return self._opened_writer(meta)
+        except BaseException:
+            self._release()
+            raise
+
+    def _opened_writer(self, meta: dict[str, Any]) -> TapeWriter:
         grows = self.mode == "resume" and not self._from_journal
         if is_native(self.path) and (grows or (self._seen is None and not self.journal.exists())):
             self._writer = TapeWriter(self.path, native.header(meta), keep=True, check=self._unchanged)
             return self._writer
         if self._seen is not None:
-            self._guard = os.open(self.path, os.O_RDONLY)
+            try:
+                self._guard = os.open(self.path, os.O_RDONLY)
+            except OSError as error:
+                raise TapeError(f"tape {str(self.path)!r} cannot be read: {error.strerror}") from error
             lock(self._guard, self.path)
         if _identity(self.path) != self._seen:
             raise self._changed()
         copies = self._before is not None and not self._from_journal
         first = native.header(meta, copies=copies)
-        self._writer = writer = TapeWriter(self.journal, first, keep=self._from_journal)
+        mode = mode_of(self.path) if self._seen is not None else 0o644
+        self._writer = writer = TapeWriter(self.journal, first, keep=self._from_journal, mode=mode)
         if self._before is not None and copies:
             for line in native.dump(self._before).splitlines(keepends=True)[1:]:
                 writer.append_bytes(line)
@@ -262,21 +287,25 @@ class _File:
     def _changed(self) -> TapeLocked:
         return TapeLocked(f"tape {str(self.path)!r} was changed by somebody else since this run began. Run it again.")
 
-    def _commit(self, recorder: Recorder, *, whole: bool) -> str | None:
+    def _commit(self, recorder: Recorder, *, whole: bool, played: Player | None = None) -> str | None:
         """Put the tape in its place. Where that fails, the journal stays."""
-        if self._writer is None and self._from_journal and whole:
-            self._open_writer(
-                recorder.meta
-            )  # It was only played: the recording had come to its end, not to its place.
+        if self._writer is None and self._from_journal and whole and played and not played.unplayed():
+            self._open_writer(recorder.meta)  # It was only played: its recording had ended, and was not in its place.
+        if self._writer is None and self._unsaid and whole and played and not played.unplayed():
+            with suppress(TapeError):  # It was only played: perhaps it may not be written.
+                self._open_writer(recorder.meta)
+        replaces = self._seen is not None and (self.mode == "record" or self._from_journal)
         if (writer := self._writer) is None:
             self._release()
             return None
         try:
             if writer.path != self.journal:
+                if whole:
+                    writer.append(native.whole())
                 return None
-            if self.mode == "record" and self._seen is not None and not whole:
+            if replaces and not whole:
                 return self._keep_old(recorder.tape())
-            if self.mode == "record" and self._seen is not None:
+            if replaces:
                 from .lineage import detach_children
 
                 detach_children(self.path)
@@ -288,6 +317,7 @@ class _File:
                 f"The recording stands in {str(self.journal)!r}."
             ) from error
         finally:
+            self._writer = None
             writer.close()
             self._release()
         return None
@@ -322,13 +352,17 @@ def _identity(path: Path) -> tuple[int, int, int] | None:
 
 
 def _whole_tape(path: Path) -> Tape | None:
-    """The tape, if it holds something and does not stop in the middle of an effect."""
+    """The tape, if what was to be recorded on it came to its end: as a file of Playhead's own format says, or, where
+    it says nothing, if no line of work stops in the middle of an effect."""
     if is_native(path):
         begun = _begun(path)
         if begun is None or not begun.endswith(b"\n"):
             return None
+        tape = load_tape(path)
+        says = native.says_whole(begun) or tape.version < 2
+        return tape if says and tape.effects and not tape.cut_off else None
     tape = load_tape(path)
-    return tape if tape.effects and tape.effects[-1].ended != "interrupted" else None
+    return tape if tape.effects and not tape.cut_off else None
 
 
 def _begun(path: Path) -> bytes | None:

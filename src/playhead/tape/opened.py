@@ -16,10 +16,10 @@ from typing import Any, Literal, Protocol, Self, TypeAlias
 
 import msgspec
 
-from ..errors import Divergence, TapeError, ToolInDoubt
+from ..errors import ConfigError, Divergence, TapeError, ToolInDoubt
 from ..http import Request, Transport
-from .effects import ROOT, Effect, Interaction, Tape, ToolRun
-from .lanes import lane_on, standing
+from .effects import Effect, Interaction, Tape, ToolRun
+from .lanes import fallback, lane_on, standing
 from .player import Player
 from .playing import Cut
 from .recorder import CallRecording, Recorder, ToolRecording
@@ -80,9 +80,10 @@ class Options:
 class Branch:
     """What a tape is recorded to once it was cut: its child."""
 
-    recorder: Recorder
+    tape: Tape
     name: str
-    on_close: Callable[[bool], str | None]
+    open_sink: Callable[[dict[str, Any]], Any] | None = None
+    on_close: Callable[[bool], str | None] = _say_nothing
 
 
 class OpenTape:
@@ -116,7 +117,7 @@ class OpenTape:
         recorded: Tape | None = None,
         warnings: tuple[str, ...] = (),
         on_close: Callable[[bool], str | None] = _say_nothing,
-        branch: Callable[[int], Branch] | None = None,
+        branch: Callable[[int, list[int]], Branch] | None = None,
     ) -> None:
         self.name = name
         self.mode = mode
@@ -144,7 +145,7 @@ class OpenTape:
 
     @property
     def id(self) -> str | None:
-        """What stands for the tape, also after a resume."""
+        """What stands for the tape, also after a resume. A fork has an id of its own."""
         tape = self._recorded if self._recorder is None else None
         meta: dict[str, Any] = self._recorder.meta if self._recorder else tape.meta if tape else {}
         return str(meta["id"]) if meta.get("id") else None
@@ -163,49 +164,48 @@ class OpenTape:
         """The request as it may stand on a tape, and as it is held against one."""
         return self.options.redact.request(request)
 
-    def claim(self, base: str, asked: Request) -> str:
-        """The lane of a run that begins here. See `Player.claim`."""
-        with self._lock:
-            self._ensure_open()
-            if self._player is None:
-                self._player = Player(Tape(), self.name)
-            return self._player.claim(base, asked)
-
-    def find(self, lane: str, asked: Request, *, by_place: bool = True) -> Interaction | None:
-        """What was recorded for a request, or None where it is to happen.
+    def begin(self, base: str, asked: Request) -> tuple[str, Interaction | None]:
+        """A run begins: its lane, and what was recorded for its first request.
 
         Args:
-            lane: of whoever asks.
+            base: the lane that it stands in.
             asked: redacted.
-            by_place: whether the lane's next place is meant. Else the first that holds the same request is: in
-                `lane`, or anywhere on the tape for the lane `root`.
+
+        Raises:
+            Divergence: see `find`.
+        """
+        with self._lock:
+            lane = self._moving().claim(base, asked)
+            try:
+                return lane, self.find(lane, asked)
+            except Divergence:
+                self._moving().release(lane)
+                raise
+
+    def find(self, lane: str, asked: Request) -> Interaction | None:
+        """What was recorded at the next place of a run's lane, or None where it is to happen.
 
         Raises:
             Divergence: the tape holds another request at this place, or has ended and may not grow.
         """
         with self._lock:
-            self._ensure_open()
-            if (player := self._player) is None:
-                return None
-            scope = None if lane == ROOT else lane
+            player = self._moving()
             try:
-                found = player.by_place(lane, asked) if by_place else player.by_digest(scope, asked)
+                found = player.by_place(lane, asked)
                 if found is None and self.closed:
-                    raise player.missing(lane, asked) if by_place else player.not_found(lane, asked)
+                    raise player.missing(lane, asked)
             except Divergence as error:
-                place = player.next_place(lane) if by_place else player.next_alike(scope, asked)
-                found = self._otherwise(error, place)
-                return None if found is None else player.at(found)
+                place = self._otherwise(error, player.next_place(lane))
+                return None if place is None else player.at(place)
             return found
 
-    def record(self, lane: str, asked: Request, *, by_place: bool = True) -> CallRecording | None:
-        """A request is about to be sent; None where nothing is kept."""
+    def record(self, lane: str, asked: Request) -> CallRecording | None:
+        """A run's request is about to be sent; None where nothing is kept."""
         with self._lock:
-            self._ensure_open()
+            player = self._moving()
             if self._recorder is None:
                 return None
-            if self._player is not None:
-                self._recorder.supersede(self._player.superseded(lane, None if by_place else asked))
+            self._recorder.supersede(player.superseded(lane))
             return self._recorder.call(lane, asked)
 
     def ask(self, request: Request) -> Interaction | CallRecording | None:
@@ -216,13 +216,22 @@ class OpenTape:
             Divergence: see `find`. It is raised once more when the tape's `with` block ends, unless the block ends
                 with an error: clients tend to swallow what their transport raises, and to try again.
         """
-        lane, asked = lane_on(self), self.redacted(request)
-        try:
-            found = self.find(lane, asked, by_place=False)
-        except Divergence as error:
-            self._unseen = self._unseen or error
-            raise
-        return found if found is not None else self.record(lane, asked, by_place=False)
+        base, asked = lane_on(self), self.redacted(request)
+        with self._lock:
+            player = self._moving()
+            try:
+                found = player.by_digest(base, asked, anywhere=self.closed)
+                if found is None and self.closed:
+                    raise player.not_found(base, asked)
+            except Divergence as error:
+                self._unseen = self._unseen or error
+                place = self._otherwise(error, player.next_alike(None, asked))
+                self._unseen = None if self._unseen is error else self._unseen
+                return None if place is None else player.at(place)
+            if found is not None or self._recorder is None:
+                return found
+            self._recorder.supersede(player.superseded(base, asked))
+            return self._recorder.call(player.client_lane(base), asked)
 
     def find_tool(self, call: ToolRun, effect: str) -> ToolRun | None:
         """The result of a tool from the tape, or None where the tool is to run. Nothing happens here yet.
@@ -236,17 +245,18 @@ class OpenTape:
             ToolInDoubt: it was cut down in the middle when it was recorded, and may run only once.
         """
         with self._lock:
-            self._ensure_open()
-            if (player := self._player) is None:
-                return None
-            redact = self.options.redact.text
+            player = self._moving()
             try:
-                recorded = player.tool(call.lane, call.name, redact(call.arguments))
-                if recorded is None and self.closed and player.holds_tools:
+                recorded = player.tool(call.lane, call.name, self.options.redact.text(call.arguments))
+                # A cassette of a program that knows nothing of tools holds what came after them.
+                if (
+                    recorded is None
+                    and self.closed
+                    and (player.holds_tools or not player.goes_on(_around(call.lane)))
+                ):
                     raise player.tool_missing(call.lane, call.name)
             except Divergence as error:
-                place = player.tool_place(call.lane)
-                found = self._otherwise(error, place)
+                found = self._otherwise(error, player.tool_place(call.lane))
                 return None if found is None else player.tool_at(found)
         if recorded is not None and recorded.ended == "complete":
             return recorded
@@ -258,16 +268,30 @@ class OpenTape:
         """A tool is about to run in a run of `lane`; None where it is not kept."""
         with self._lock:
             self._ensure_open()
-            if self._recorder is None or self._tools_are_not_kept(lane):
+            if self._recorder is None or not self.keeps_tools(lane):
                 return None
             return self._recorder.tool(call)
+
+    def keeps_tools(self, lane: str) -> bool:
+        """Whether tools that run in a run of `lane` are put on the tape. Behind the playhead of a cassette without
+        tool effects they are not."""
+        if self._recorder is None:
+            return False
+        return self._player is None or self._player.holds_tools or not self._player.goes_on(lane)
 
     def choice(self, doubt: ToolInDoubt) -> Choice | None:
         """What was decided for tools in doubt, when the tape was opened; None where the run is to stop."""
         decided = self.options.in_doubt
-        if self.closed or decided == "raise":
+        if self.closed:
             return None
-        return decided(doubt) if callable(decided) else decided
+        choice: object = decided(doubt) if callable(decided) else decided
+        if choice is None or choice == "raise":
+            return None
+        if isinstance(choice, Skip):
+            return choice
+        if choice != "rerun":
+            raise ConfigError(f"in_doubt decides by 'raise', 'rerun' or Skip(result), not by {choice!r}") from doubt
+        return "rerun"
 
     # Its end.
 
@@ -288,12 +312,13 @@ class OpenTape:
 
     def __enter__(self) -> Self:
         self._inside.enter_context(standing(self))
+        self._inside.enter_context(fallback(self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._inside.close()
+        self._inside.close()  # Raises nothing: what follows puts the tape in its place.
         unseen, self._unseen = self._unseen, None
         try:
             said = self.close(whole=error is None and unseen is None)
@@ -327,27 +352,37 @@ class OpenTape:
             what = "; ".join(error.differences) or str(error)
             self.drifts += (f"drift at number {error.ordinal + 1} in lane {error.lane}: {what}",)
             return place
-        if policy == "fork" and place is not None and self._branch is not None and self._player is not None:
-            number = self._player.number(place)
-            branch = self._branch(number)
-            self._player.cut(place)
-            self._on_close = _both(self._on_close, branch.on_close)
+        if policy == "fork" and place is not None and self._branch is not None and self._recorder is not None:
+            player = self._moving()
+            number = player.number(place)
+            branch = self._branch(number, player.played_from(place))
+            player.cut(place)
+            self._recorder.go_on_with(branch.tape, branch.open_sink)
             self.warnings += (f"the run left tape {self.name!r} at effect {number}, and went on on {branch.name!r}",)
-            self._recorder, self.name, self._branch = branch.recorder, branch.name, None
+            self.name, self._branch, self._on_close = branch.name, None, branch.on_close
             return None
         self.divergences.append(error)
         raise error
 
-    def _tools_are_not_kept(self, lane: str) -> bool:
-        """Behind the playhead of a cassette without tool effects, tools run, and nothing is added to it."""
-        if self._player is None or self._player.holds_tools:
-            return False
-        return self.closed or self._player.ahead(lane) > 0
+    def _moving(self) -> Player:
+        self._ensure_open()
+        if self._player is None:
+            self._player = Player(Tape(), self.name)
+        return self._player
 
     def _in_doubt(self, call: ToolRun) -> ToolInDoubt:
+        shown = self.options.redact.text(f"{call.name}({call.arguments})")
+        begun = f"tape {self.name!r}: tool {shown} in lane {call.lane} was started, and the recording stops"
+        begun += " before its end"
+        if self.closed:
+            return ToolInDoubt(
+                f"{begun}. In a mode that only plays, it is not run again: go on with mode 'resume'.",
+                lane=call.lane,
+                name=call.name,
+                arguments=call.arguments,
+            )
         return ToolInDoubt(
-            f"tape {self.name!r}: tool {call.name}({call.arguments}) in lane {call.lane} was started, and the "
-            "recording stops before its end. It may have done its work or not, and it may run only once. Look what "
+            f"{begun}. It may have done its work or not, and it may run only once. Look what "
             "happened, and say what to do when you resume: in_doubt='rerun' runs it again, in_doubt=Skip('...') "
             "takes your word for its result. A tool that can find out itself declares @tool(reconcile=...); one that "
             "is safe to run again declares effect='idempotent' or 'read'.",
@@ -357,9 +392,6 @@ class OpenTape:
         )
 
 
-def _both(first: Callable[[bool], str | None], second: Callable[[bool], str | None]) -> Callable[[bool], str | None]:
-    def close(whole: bool) -> str | None:
-        said = first(whole)
-        return second(whole) or said
-
-    return close
+def _around(lane: str) -> str:
+    """The lane of the run whose tool this is."""
+    return lane.rpartition("/")[0]

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+
+import msgspec
 
 from ..errors import Divergence
 from ..http import Request
 from .canonical import canonical_json, digest
+from .claims import Claims
 from .effects import Effect, Interaction, Tape, ToolRun
-from .redact import safe_url
+from .index import Index, answers
+from .redact import safe_url, taken_names, without
 from .secrets import Redaction
-
-Key = tuple[str, str, bytes] | str
-"""A request as it stands, or its digest."""
 
 
 class Player:
@@ -45,16 +46,21 @@ class Player:
         self._tools: dict[str, int] = {}
         self._unpaid: dict[str, list[int]] = {}
         self._played: set[int] = set()
-        self._indices: dict[str | None, _Index] = {}
-        self._claimed: set[str] = set()
+        self._indices: dict[str | None, Index] = {}
+        self._alike: dict[tuple[str, str], deque[int]] | None = None
         self._end = len(self._effects)
+        self._keys = taken_names(call.request.url for call in tape.interactions)
         for place, effect in enumerate(tape.effects):
             if isinstance(effect, ToolRun):
                 if effect.ended == "complete" or effect.lane not in self._tools:
                     self._tools[effect.lane] = place
             elif not effect.superseded:
                 self._lanes.setdefault(effect.lane, []).append(place)
-        self._first = {lane: places[0] for lane, places in self._lanes.items()}
+        self._recorded = {lane: list(places) for lane, places in self._lanes.items()}
+        first = {lane: places[0] for lane, places in self._lanes.items()}
+        self._claims = Claims(
+            first.keys(), lambda lane: self._digest(first[lane]), lambda lane: answers(self._call(first[lane]))
+        )
         for lane, places in self._lanes.items() if resume else ():
             keep = self._paid_for(places)
             self._unpaid[lane] = places[keep:]
@@ -66,18 +72,16 @@ class Player:
         return bool(self._tools)
 
     def claim(self, base: str, request: Request) -> str:
-        """The lane of a run that begins with `request`: of the lanes `base`, `base#1`, ... the first that was
-        recorded with this request and was not claimed yet; else the first that was not claimed.
+        """The lane of a run that begins in `base` with `request`. See `Claims`."""
+        return self._claims.of_run(base, lambda: digest(_keyless(request, self._keys)))
 
-        So runs that go on at the same time find their lanes again, whichever asks first.
-        """
-        free = [lane for lane in self._run_lanes(base) if lane not in self._claimed]
-        recorded = [lane for lane in free if lane in self._first]
-        wanted = digest(request) if len(recorded) > 1 else ""
-        same = (lane for lane in recorded if wanted and self._digest(self._first[lane]) == wanted)
-        lane = next(same, free[0])
-        self._claimed.add(lane)
-        return lane
+    def release(self, lane: str) -> None:
+        """A run that begins with what does not stand in its lane leaves it to others."""
+        self._claims.release(lane)
+
+    def client_lane(self, base: str) -> str:
+        """The lane in which calls of clients in `base` are recorded."""
+        return self._claims.of_clients(base)
 
     def by_place(self, lane: str, request: Request) -> Interaction | None:
         """The interaction at the next place of `lane`, or None where the tape ends.
@@ -90,18 +94,27 @@ class Player:
             return None
         recorded = self._call(place)
         same = recorded.request.body == request.body and recorded.request.url == request.url
-        if not same and self._digest(place) != digest(request):
+        if not same and self._digest(place) != digest(_keyless(request, taken_names((recorded.request.url,)))):
             raise self._changed(lane, place, request)
         return self._play(place)
 
-    def by_digest(self, lane: str | None, request: Request) -> Interaction | None:
+    def by_digest(self, base: str | None, request: Request, *, anywhere: bool = True) -> Interaction | None:
         """The first interaction that holds this request and was not played yet, or None where there is none.
 
         Args:
-            lane: looked for in this lane only; None looks on the whole tape.
+            base: where the client stands: what was recorded there comes first. None is nowhere.
+            anywhere: whether it is looked for on the whole tape then.
         """
-        place = self._index(lane).take(request)
-        return None if place is None else self._play(place)
+        keyless = _keyless(request, self._keys)
+        for asked in (request,) if keyless is request else (request, keyless):
+            for lane in self._claims.open_to_clients(base) if base is not None else ():
+                if (place := self._index(lane).take(asked)) is not None:
+                    self._claims.clients_found(base or "", lane)
+                    return self._play(place)
+            place = self._index(None).take(asked) if anywhere else None
+            if place is not None:
+                return self._play(place)
+        return None
 
     def at(self, place: int) -> Interaction:
         """Play what stands at a place on the tape, whatever was asked."""
@@ -123,9 +136,17 @@ class Player:
         return places[n] if n < len(places) else None
 
     def next_alike(self, lane: str | None, request: Request) -> int | None:
-        """The place of the first interaction with the same method and path that was not played yet."""
-        wanted = _target(request)
-        return next((place for place in self._ahead(lane) if _target(self._call(place).request) == wanted), None)
+        """The place of the first interaction with the same method and path that was not played yet; in `lane`, where
+        one is given."""
+        if self._alike is None:
+            self._alike = {}
+            for place, call in self._calls():
+                self._alike.setdefault(_target(call.request), deque()).append(place)
+        places = self._alike.get(_target(request), deque())
+        while places and places[0] in self._played:
+            places.popleft()
+        mine = (p for p in places if p not in self._played and lane in (None, self._call(p).lane))
+        return next(mine, None)
 
     def cut(self, place: int) -> None:
         """Forget what stands at `place` and behind it, and was not played."""
@@ -133,7 +154,7 @@ class Player:
             self._lanes[lane] = [p for p in places if p < place or p in self._played]
         self._tools = {lane: p for lane, p in self._tools.items() if p < place}
         self._unpaid = {}
-        self._indices = {}
+        self._indices, self._alike = {}, None
         self._end = place
 
     def number(self, place: int) -> int:
@@ -169,9 +190,13 @@ class Player:
         self._played.add(place)
         return self._tool(place)
 
-    def ahead(self, lane: str) -> int:
-        """How many interactions of `lane` were not played yet."""
-        return sum(place not in self._played for place in self._lanes.get(lane, ()))
+    def goes_on(self, lane: str) -> bool:
+        """Whether there are interactions of `lane` that were not played yet."""
+        return any(place not in self._played for place in reversed(self._lanes.get(lane, [])))
+
+    def played_from(self, place: int) -> list[int]:
+        """The numbers of the effects at `place` and behind it that were played."""
+        return [self.number(p) for p in sorted(self._played) if p >= place]
 
     def unplayed(self) -> tuple[int, ...]:
         """The places of all effects that were recorded and not played, in order. What happened inside a tool that was
@@ -192,47 +217,43 @@ class Player:
         return places
 
     def missing(self, lane: str, request: Request) -> Divergence:
-        """The error for a request that the tape does not hold, where nothing may go out."""
+        """The error for a request beyond the end of a lane, where nothing may go out."""
         asked = f"{request.method} {safe_url(request.url)}"
+        count = len(self._lanes.get(lane, []))
+        holds = f"tape {self._name!r} holds {_calls(count)} in lane {lane}; this is number {count + 1}"
+        lines = [f"{holds}, and in mode 'replay' nothing goes out: {asked}."]
+        if others := sorted(self._lanes.keys() - {lane}):
+            lines.append(f"Other lanes: {', '.join(others[:8])}.")
+        return self._not_there(" ".join(lines), lane, request, ordinal=count)
+
+    def not_found(self, lane: str, request: Request) -> Divergence:
+        """The error for a request that was looked for by its digest."""
+        asked = f"{request.method} {safe_url(request.url)}"
+        error = self._not_there(f"tape {self._name!r} does not hold this request: {asked}.", lane, request)
+        if error.differences:
+            error.kind = "changed"
+        return error
+
+    def _not_there(self, said: str, lane: str, request: Request, ordinal: int = 0) -> Divergence:
         wanted = digest(request)
         before = [p for p, _ in self._calls() if p in self._played and self._digest(p) == wanted]
         if before:
             times = "once" if len(before) == 1 else f"{len(before)} times"
             return Divergence(
-                f"tape {self._name!r} holds this request {times}, and that was played already: {asked}. This is "
-                f"number {len(before) + 1}. {_GO_ON}",
+                f"tape {self._name!r} holds this request {times}, and that was played already: {request.method} "
+                f"{safe_url(request.url)}. This is number {len(before) + 1}. {_GO_ON}",
                 lane=lane,
+                ordinal=ordinal,
                 kind="consumed",
                 effect=self.number(before[-1]),
             )
-        count = len(self._lanes.get(lane, []))
-        place = f"tape {self._name!r} holds {_calls(count)} in lane {lane}; this is number {count + 1}"
-        lines = [f"{place}, and in mode 'replay' nothing goes out: {asked}."]
-        if others := sorted(self._lanes.keys() - {lane}):
-            lines.append(f"Other lanes: {', '.join(others[:8])}.")
-        found, told = self._near(request)
-        return Divergence(
-            " ".join(lines) + told + f"{_GO_ON}",
-            lane=lane,
-            ordinal=count,
-            kind="missing",
-            differences=found,
-        )
-
-    def not_found(self, lane: str, request: Request) -> Divergence:
-        """The error for a request that was looked for by its digest."""
-        error = self.missing(lane, request)
-        if error.kind == "consumed":
-            return error
-        asked = f"{request.method} {safe_url(request.url)}"
-        found, told = self._near(request)
+        found, told, place = self._near(request)
         if not found:
-            return Divergence(f"tape {self._name!r} holds nothing like this request: {asked}. {_GO_ON}", lane=lane)
+            return Divergence(
+                f"{said} There is nothing like it. {_GO_ON}", lane=lane, ordinal=ordinal, kind="missing"
+            )
         return Divergence(
-            f"tape {self._name!r} does not hold this request: {asked}.{told}{_WHAT_TO_DO}",
-            lane=lane,
-            kind="changed",
-            differences=found,
+            f"{said}{told}{_GO_ON}", lane=lane, ordinal=ordinal, kind="missing", differences=found, effect=place
         )
 
     def tool_missing(self, lane: str, name: str) -> Divergence:
@@ -244,14 +265,6 @@ class Player:
             lane=lane,
             kind="missing",
         )
-
-    def _run_lanes(self, base: str) -> list[str]:
-        """The lanes that runs with this base may have: those on the tape and those claimed, and the next one."""
-        lanes, n = [base], 1
-        while lanes[-1] in self._lanes or lanes[-1] in self._claimed:
-            lanes.append(f"{base}#{n}")
-            n += 1
-        return lanes
 
     def _play(self, place: int) -> Interaction:
         self._played.add(place)
@@ -272,21 +285,17 @@ class Player:
 
     def _calls(self) -> Iterable[tuple[int, Interaction]]:
         for place, effect in enumerate(self._effects):
-            gone = place >= self._end and place not in self._played
-            if isinstance(effect, Interaction) and not effect.superseded and not gone:
+            if isinstance(effect, Interaction) and not effect.superseded and not self._is_gone(place):
                 yield place, effect
 
-    def _ahead(self, lane: str | None) -> Iterable[int]:
-        if lane is not None:
-            places = self._lanes.get(lane, [])
-        else:
-            places = sorted(place for found in self._lanes.values() for place in found)
-        return (place for place in places if place not in self._played)
+    def _is_gone(self, place: int) -> bool:
+        return place >= self._end and place not in self._played
 
-    def _index(self, lane: str | None) -> _Index:
+    def _index(self, lane: str | None) -> Index:
         if lane not in self._indices:
-            calls = [(p, e) for p, e in self._calls() if lane is None or e.lane == lane]
-            self._indices[lane] = _Index(calls, self._played, self._digest, resume=self._resume)
+            places = [place for place, _ in self._calls()] if lane is None else self._recorded.get(lane, [])
+            calls = [(place, self._call(place)) for place in places if not self._is_gone(place)]
+            self._indices[lane] = Index(calls, self._played, self._digest, resume=self._resume)
         return self._indices[lane]
 
     def _paid_for(self, places: list[int]) -> int:
@@ -325,84 +334,27 @@ class Player:
                     return f"The same request stands in lane {lane} as number {n + 1}{played}.\n"
         return ""
 
-    def _near(self, asked: Request) -> tuple[tuple[str, ...], str]:
-        """The differences to the nearest recorded request, and how it is told."""
+    def _near(self, asked: Request) -> tuple[tuple[str, ...], str, int | None]:
+        """The differences to the nearest recorded request, how it is told, and its number."""
         from .explain import differences, nearest
 
         calls = list(self._calls())
         at = nearest(asked, [call.request for _, call in calls])
-        if at is None:
-            return (), " "
+        found = () if at is None else differences(calls[at][1].request, asked)
+        if at is None or not found:
+            return (), "", None
         place, call = calls[at]
-        found = differences(call.request, asked)
-        if not found:
-            return (), " "
         played = ", played already" if place in self._played else ""
         listed = "".join(f"\n  - {line}" for line in found)
-        return found, f" The nearest one is effect {self.number(place)} in lane {call.lane}{played}:{listed}\n"
+        number = self.number(place)
+        return found, f" The nearest one is effect {number} in lane {call.lane}{played}:{listed}\n", number
 
 
-class _Index:
-    """Interactions by what was asked: first as it stands, which costs next to nothing, then by its digest."""
-
-    def __init__(
-        self,
-        calls: Iterable[tuple[int, Interaction]],
-        played: set[int],
-        digest_at: Callable[[int], str],
-        *,
-        resume: bool,
-    ) -> None:
-        self._calls = list(calls)
-        self._digest_at = digest_at
-        self._played = played
-        self._resume = resume
-        self._exact = _grouped((_exact(call.request), place) for place, call in self._calls)
-        self._digests: dict[Key, deque[int]] | None = None
-        self._answers = {place: answers(call) for place, call in self._calls} if resume else {}
-
-    def take(self, request: Request) -> int | None:
-        """The first place that holds this request, was not played yet, and is not to be asked again."""
-        group = self._exact.get(_exact(request))
-        if (found := self._first(group)) is not None:
-            return found
-        return self._first(self._by_digest().get(digest(request)))
-
-    def unpaid(self, request: Request) -> list[int]:
-        """The places that hold this request, and brought no answer."""
-        group = self._by_digest().get(digest(request), ())
-        return [place for place in group if place not in self._played and not self._answers.get(place, True)]
-
-    def _by_digest(self) -> dict[Key, deque[int]]:
-        if self._digests is None:
-            self._digests = _grouped((self._digest_at(place), place) for place, _ in self._calls)
-        return self._digests
-
-    def _first(self, group: deque[int] | None) -> int | None:
-        while group:
-            if group[0] in self._played:
-                group.popleft()
-            elif self._resume and not any(self._answers[place] for place in group):
-                return None
-            else:
-                return group[0]
-        return None
-
-
-def answers(call: Interaction) -> bool:
-    """Whether a call brought an answer, so that it need not be made again."""
-    return call.ended == "complete" and call.outcome is None and (call.status or 0) < 400
-
-
-def _grouped(pairs: Iterable[tuple[Key, int]]) -> dict[Key, deque[int]]:
-    groups: dict[Key, deque[int]] = {}
-    for key, place in pairs:
-        groups.setdefault(key, deque()).append(place)
-    return groups
-
-
-def _exact(request: Request) -> Key:
-    return request.method, request.url, request.body
+def _keyless(request: Request, names: frozenset[str]) -> Request:
+    """The request without the values that were taken out of recorded addresses: a key for tests, which looks like
+    none, makes no other request."""
+    url = without(request.url, names)
+    return request if url == request.url else msgspec.structs.replace(request, url=url)
 
 
 def _target(request: Request) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from ..errors import TransportError
+from ..errors import TapeError, TransportError
 from ..http import Request, Response, Transport
 from .effects import ROOT, Tape, ToolRun
 from .opened import OpenTape
@@ -84,8 +84,9 @@ class Playhead:
         tape = self.opened
         asked = tape.redacted(request)
         if self._lane is None:
-            self._lane = tape.claim(self._base, asked)
-        recorded = tape.find(self._lane, asked)
+            self._lane, recorded = tape.begin(self._base, asked)
+        else:
+            recorded = tape.find(self._lane, asked)
         self.last_played = recorded is not None
         if recorded is not None:
             return await play(recorded, tape.options.speed, tape.options.cut)
@@ -99,7 +100,19 @@ class Playhead:
 
     def played_tool(self, call: ToolRun, effect: str) -> ToolRun | None:
         """The result of a tool from the tape, or None where the tool is to run. See `OpenTape.find_tool`."""
-        return self.opened.find_tool(call, effect)
+        played = self.opened.find_tool(call, effect)
+        if (
+            played is None
+            and self.last_played
+            and "REDACTED" in call.arguments
+            and self.opened.keeps_tools(self.lane)
+        ):
+            raise TapeError(
+                f"tape {self.name!r}: tool {call.name} in lane {call.lane} is to run with arguments that were "
+                f"redacted when its call was recorded: {call.arguments}. What was taken out cannot be known any "
+                "more: record the tape anew."
+            )
+        return played
 
     async def run_tool(self, call: ToolRun, run: Callable[[], Awaitable[ToolRun]]) -> ToolRun:
         """Run a tool, and record it.
@@ -154,6 +167,7 @@ async def sent_and_recorded(inner: Transport, request: Request, call: CallRecord
 
     Raises:
         TransportError: no answer came; that is recorded, too.
+        TapeError: the tape cannot be written.
     """
     try:
         response = await inner.send(request)
@@ -163,11 +177,17 @@ async def sent_and_recorded(inner: Transport, request: Request, call: CallRecord
     except BaseException:
         call.end("interrupted")
         raise
-    call.head(response.status, response.reason, response.http_version, response.headers)
+    try:
+        call.head(response.status, response.reason, response.http_version, response.headers)
+    except BaseException:
+        await response.aclose()
+        raise
 
     async def close() -> None:
-        call.end("interrupted")  # Unless it has ended: of several ends the first counts.
-        await response.aclose()
+        try:
+            call.end("interrupted")  # Unless it has ended: of several ends the first counts.
+        finally:
+            await response.aclose()
 
     return response.with_stream(_recorded_pieces(response, call), close=close, settle=call.settle)
 

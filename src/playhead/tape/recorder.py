@@ -56,6 +56,8 @@ class Recorder:
         self._bodies = native.Bodies(tape, whole=version < 2)
         self._lock = threading.Lock()
         self._under_way: dict[int, Callable[[], Effect]] = {}
+        self._ended: dict[int, Effect] = {}
+        self._carried = False
         self._open_sink = open_sink
         self._sink: Any = None
         self._clock = clock
@@ -64,9 +66,9 @@ class Recorder:
     def tape(self) -> Tape:
         """All that was recorded so far. What has not ended counts as interrupted."""
         with self._lock:
-            under_way = dict(self._under_way)
-        effects = self._before + tuple(build() for build in under_way.values())
-        numbers = (*self._numbers, *under_way)
+            numbers = tuple(self._under_way)
+            effects = self._before + tuple(map(self._effect, numbers))
+        numbers = (*self._numbers, *numbers)
         return Tape(
             effects,
             self.meta,
@@ -82,6 +84,18 @@ class Recorder:
     def tool(self, run: ToolRun) -> ToolRecording:
         """A tool is about to run; `run` says where and with what."""
         return ToolRecording(self, run)
+
+    def go_on_with(self, tape: Tape, open_sink: Callable[[dict[str, Any]], Any] | None) -> None:
+        """Record to another tape from here on, such as a fork. What this recorder has recorded, or is recording, is
+        put on that one, too."""
+        with self._lock:
+            self._before, self._format, self._version = tape.effects, tape.format, tape.version
+            self._numbers = tape.numbers or tuple(range(len(tape.effects)))
+            self._next = max(self._next, max(self._numbers, default=-1) + 1)
+            self.meta = dict(tape.meta)
+            self._bodies = native.Bodies(tape)
+            self._sink, self._open_sink = None, open_sink
+            self._carried = True
 
     def supersede(self, places: list[int]) -> None:
         """What is about to happen is asked instead of these effects of the tape."""
@@ -109,15 +123,42 @@ class Recorder:
             first: gives its first line, from its number.
         """
         with self._lock:  # Of two that begin at the same time the first has the smaller number, and the first line.
+            self._open()
             n, self._next = self._next, self._next + 1
             self._under_way[n] = build
-            self._write(first(n, self._bodies))
+            try:
+                self._write(first(n, self._bodies))
+            except BaseException:
+                del self._under_way[n]
+                self._bodies.forget(n)
+                raise
         return n
 
+    def changed(self, n: int) -> None:
+        """Something is said of the effect `n` after its end."""
+        with self._lock:
+            self._ended.pop(n, None)
+
     def _write(self, line: native.Line) -> None:
-        if self._sink is None:
-            self._sink = self._open_sink(self.meta) if self._open_sink else Sink()
+        self._open()
         self._sink.append(line)
+
+    def _open(self) -> None:
+        if self._sink is not None:
+            return
+        self._sink = self._open_sink(self.meta) if self._open_sink else Sink()
+        for n in sorted(self._under_way) if self._carried else ():
+            for line in native.lines(n, self._effect(n), self._bodies):
+                self._sink.append(line)
+
+    def _effect(self, n: int) -> Effect:
+        """An effect as far as it came; one that has ended is made once."""
+        if n not in self._ended:
+            effect = self._under_way[n]()
+            if effect.ended == "interrupted":
+                return effect
+            self._ended[n] = effect
+        return self._ended[n]
 
 
 class CallRecording:
@@ -152,6 +193,7 @@ class CallRecording:
         self._head_s = self._elapsed()
         self._scrubber = self._recorder.redact.stream(header(headers, "content-type"))
         headers = self._recorder.redact.kept_headers(headers)
+        reason = self._recorder.redact.text(reason)
         self._head = {"status": status, "reason": reason, "http_version": http_version, "headers": headers}
         self._recorder.write(native.call_head(self._n, **self._head))
 
@@ -163,6 +205,7 @@ class CallRecording:
         """The reader says what the body was."""
         if self._outcome is None:
             self._outcome = outcome
+            self._recorder.changed(self._n)
             if outcome != "whole":
                 self._recorder.write(native.outcome(self._n, outcome))
 
@@ -194,20 +237,22 @@ class CallRecording:
     def _keep(self, data: bytes) -> None:
         if not data:
             return
-        self._times.append(self._elapsed())
+        arrived = self._elapsed()
+        self._recorder.write(native.call_chunk(self._n, data))  # Where that fails, the piece is not on the tape.
         self._chunks.append(data)
+        self._times.append(arrived)
         self._hash.update(data)
-        self._recorder.write(native.call_chunk(self._n, data))
 
     def _elapsed(self) -> float:
         return _rounded(self._recorder.now() - self._start)
 
     def _build(self) -> Interaction:
+        chunks = tuple(self._chunks[: len(self._times)])  # Another thread may be recording.
         return Interaction(
             request=self._request,
             lane=self._lane,
-            chunks=tuple(self._chunks),
-            times=tuple(self._times) if self._chunks else None,
+            chunks=chunks,
+            times=tuple(self._times[: len(chunks)]) if chunks else None,
             started_s=_rounded(self._start),
             head_s=self._head_s,
             duration_s=self._duration_s,
@@ -224,8 +269,13 @@ class ToolRecording:
     def __init__(self, recorder: Recorder, run: ToolRun) -> None:
         self._recorder = recorder
         self._start = recorder.now()
+        redact = recorder.redact.text
         self._run = msgspec.structs.replace(
-            run, arguments=recorder.redact.text(run.arguments), ended="interrupted", started_s=_rounded(self._start)
+            run,
+            call_id=redact(run.call_id),
+            arguments=redact(run.arguments),
+            ended="interrupted",
+            started_s=_rounded(self._start),
         )
         self._n = recorder.begin(lambda: self._run, lambda n, _: native.tool_start(n, self._run))
 
@@ -236,9 +286,11 @@ class ToolRecording:
         redact = self._recorder.redact.text
         self._run = msgspec.structs.replace(
             run,
+            call_id=self._run.call_id,
             arguments=self._run.arguments,
             result=redact(run.result),
             stop=None if run.stop is None else redact(run.stop),
+            media=self._recorder.redact.plain(run.media) if run.media else (),
         )
         self._recorder.write(native.timing(self._n, started_s=self._run.started_s, duration_s=duration))
         self._recorder.write(native.tool_end(self._n, self._run))

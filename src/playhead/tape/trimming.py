@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from ..errors import ConfigError
 from .effects import Effect, Interaction, Tape, ToolRun
 
+_NUMBER = re.compile(r"#\d+$")
+"""What the second run in a lane, and later ones, have at its end."""
 
-def cut(tape: Tape, at: int) -> Tape:
+
+def cut(tape: Tape, at: int, *, also: Collection[int] = ()) -> Tape:
     """The same tape without the effects from number `at` on.
 
     A tool run inside which the cut lies is left out, too: it cannot have come to its result yet.
+
+    Args:
+        tape: what is cut.
+        at: the first number that is left out.
+        also: numbers of effects that are kept wherever they are, because a run has played them already.
 
     Raises:
         ConfigError: the tape does not reach to `at`.
@@ -23,8 +33,13 @@ def cut(tape: Tape, at: int) -> Tape:
             f"a tape cannot be cut before effect {at}: it holds {holds}. "
             + (f"Cut at {first} for none of them, at {end} for all, or between." if tape.effects else "")
         )
-    later = [effect for n, effect in tape.numbered if n >= at]
-    kept = [(n, effect) for n, effect in tape.numbered if n < at and not _goes_on_in(effect, later)]
+    played = frozenset(also)
+    left = _with_something_inside(effect for n, effect in tape.numbered if n >= at and n not in played)
+    kept = [
+        (n, effect)
+        for n, effect in tape.numbered
+        if n in played or (n < at and not (isinstance(effect, ToolRun) and effect.lane in left))
+    ]
     return _with(tape, kept)
 
 
@@ -66,12 +81,15 @@ def _with(tape: Tape, kept: list[tuple[int, Effect]]) -> Tape:
     return replace(tape, effects=tuple(effect for _, effect in kept), numbers=() if simple else numbers)
 
 
-def _goes_on_in(effect: Effect, later: list[Effect]) -> bool:
-    """Whether some of what happened inside a tool run is among the later effects."""
-    if not isinstance(effect, ToolRun):
-        return False
-    inside = f"{effect.lane}/"
-    return any(
-        other.lane.startswith(inside) or (isinstance(other, Interaction) and other.lane == effect.lane)
-        for other in later
-    )
+def _with_something_inside(effects: Iterable[Effect]) -> set[str]:
+    """The lanes of the tools inside which these effects are: those on the way to them.
+
+    The first run in a tool has the tool's own lane `L`, the next ones have `L#1` and so on.
+    """
+    found: set[str] = set()
+    for effect in effects:
+        lane = effect.lane if isinstance(effect, Interaction) else effect.lane.rpartition("/")[0]
+        while lane and lane not in found:
+            found |= {lane, _NUMBER.sub("", lane)}
+            lane = lane.rpartition("/")[0]
+    return found

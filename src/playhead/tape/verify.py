@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,8 +15,8 @@ from ..http import Headers, header
 from .effects import Interaction, Tape, ToolRun
 from .files import load_tape
 from .formats import is_native
-from .redact import allowed_headers, safe_url
-from .secrets import REDACTED, Finding, Redaction
+from .redact import allowed_headers, safe_url, taken_from_url
+from .secrets import REDACTED, Finding, Leaf, Redaction, changed
 
 Texts: TypeAlias = Callable[[Interaction], Iterable[tuple[str, str]]]
 """Gives what an interaction says once it is decoded: `(what it is, text)`."""
@@ -28,6 +27,9 @@ _SECRET_WORDS = frozenset(
 _KEYS = re.compile(r"(?:api|access|subscription|auth|private|secret)[-_]?key$|^key$")
 _PLACEHOLDER = re.compile(rf"(?:\w+ )?(?:[*x.…-]*|[<\[{{(*]*\w*{REDACTED}\w*[>\]}})*]*|<.*>|\[.*\])", re.IGNORECASE)
 """What recorders and people put in the place of a secret."""
+
+_TELLING = 8
+"""Characters of a parameter's value by which it is known when it is found again. Fewer stand in any other."""
 
 _ESCAPED = re.compile(rb"\\+[nrt]|\s")
 
@@ -162,7 +164,21 @@ class _Search:
     def _tool(self, effect: str, run: ToolRun) -> None:
         self._data(f"{effect}, arguments of {run.name}", run.arguments.encode("utf-8", "replace"))
         self._data(f"{effect}, result of {run.name}", run.result.encode("utf-8", "replace"))
-        self._data(f"{effect}, media of {run.name}", _plain(run.media))
+        self._media(f"media of {run.name}", effect, run.media)
+
+    def _media(self, place: str, effect: str, media: Any) -> None:
+        def look(leaf: Leaf) -> str:
+            where = f"{effect}, {leaf.name} of the {place}" if leaf.name else f"{effect}, {place}"
+            if leaf.encoded is not None:
+                self._data(where, leaf.encoded.head.encode("utf-8", "replace"))
+                self._data(where, leaf.encoded.data, leaf.encoded.media_type)
+            elif leaf.is_url:
+                self._url(where, leaf.text)
+            else:
+                self._data(where, leaf.text.encode("utf-8", "replace"))
+            return leaf.text
+
+        changed(media, look)
 
     def _data(self, place: str, data: bytes, kind: str | None = None, *, again: bool = True) -> bool:
         """Look at bytes; with `again=False`, for what was not told yet. Says whether there is something in them."""
@@ -184,18 +200,11 @@ class _Search:
         )
 
     def _url(self, place: str, url: str) -> None:
-        safe = safe_url(url)
-        if safe != url:
-            if "@" in urlsplit(url).netloc:
-                self.problem("secret", place, "a user or a password")
-            for before, after in zip(urlsplit(url).query.split("&"), urlsplit(safe).query.split("&"), strict=False):
-                name, _, value = before.partition("=")
-                if before != after and value:
-                    self._told.add(("", value.encode()))
-                    self.problem(
-                        "secret", place, f"a parameter that is named like a key ({self.redaction.text(name)})"
-                    )
-        self._data(place, safe.encode("utf-8", "replace"))
+        for what, name, value in taken_from_url(url):
+            if len(value) >= _TELLING:
+                self._told.add(("", value.encode("utf-8", "replace")))
+            self.problem("secret", place, f"{what} ({self.redaction.text(name)})" if name else what)
+        self._data(place, safe_url(url).encode("utf-8", "replace"))
 
     def _headers(self, place: str, headers: Headers) -> None:
         for name, value in headers:

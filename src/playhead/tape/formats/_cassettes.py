@@ -22,7 +22,7 @@ from ._yaml_text import Node
 T = TypeVar("T")
 
 Fields = Mapping[str, Node]
-Place = Annotated[int, msgspec.Meta(ge=0)]
+Place = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Extra(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -184,6 +184,14 @@ def merged(calls: Iterable[Interaction], placed: Iterable[tuple[int, Effect]]) -
     for at, effect in sorted(placed, key=lambda pair: pair[0]):
         effects.insert(at, effect)
     return tuple(effects)
+
+
+def fitting(times: tuple[float, ...] | None, chunks: tuple[bytes, ...], warn: Callable[[str], None]) -> Any:
+    """The times of a body's pieces; None, with a warning, where they are not as many."""
+    if times is None or len(times) == len(chunks):
+        return times
+    warn(f"{len(times)} times are no times of {len(chunks)} pieces, and are left out")
+    return None
 
 
 # Writing

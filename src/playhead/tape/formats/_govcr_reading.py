@@ -164,7 +164,7 @@ def _answered(request: Request, fields: _Fields, extra: Extra, what: str, warn: 
         http_version=cassettes.text(fields, "proto") or extra.http_version,
         headers=cassettes.headers(fields, extra.response_headers, f"the response of {what}"),
         chunks=chunks,
-        times=times,
+        times=cassettes.fitting(times, chunks, lambda oddity: warn(f"{what}: {oddity}")),
         started_s=extra.started_s,
         head_s=go_duration.seconds(cassettes.text(fields, "duration")) if extra.head_s is None else extra.head_s,
         duration_s=extra.duration_s,

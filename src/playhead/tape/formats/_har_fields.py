@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -47,7 +47,7 @@ class Content(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ResponseFields(msgspec.Struct, frozen=True, rename="camel"):
-    status: int
+    status: Annotated[int, msgspec.Meta(lt=10**9)]
     status_text: str | None = None
     http_version: str | None = None
     headers: list[Pair] = []

@@ -55,14 +55,15 @@ def load(data: bytes, name: str) -> Tape:
 def _tape(data: bytes) -> Tape:
     warnings: list[str] = []
     log = _log(data, warnings.append)
-    entries = _entries(log)
+    version = _version(log, warnings.append)
+    entries: list[Json] = _convert(log.get("entries"), list[Json], "`log.entries`", "Export it again.")
     head = _convert(log.get("_playhead", {}), Head, "a `log._playhead`", "Delete it to read the rest.")
     rest = log_rest(log)
     meta = ({"har": rest} if rest else {}) | (facts_of(entries) if head.meta is UNSET else head.meta)
     began = beginning(meta)
     calls = [_call(raw, f"entry {number}", began, warnings.append) for number, raw in enumerate(entries)]
     effects = cassettes.merged(calls, cassettes.unplaced(head.tools))
-    return Tape(effects, meta, format="har", warnings=tuple(warnings))
+    return Tape(effects, meta, format="har", version=version, warnings=tuple(warnings))
 
 
 def _log(data: bytes, warn: Warn) -> Json:
@@ -86,13 +87,15 @@ def _log(data: bytes, warn: Warn) -> Json:
     return cast("Json", log)
 
 
-def _entries(log: Json) -> list[Json]:
-    version: Any = log.get("version", "1.1")  # The specification's default.
-    if version not in ("", "1.1", "1.2", "1.3"):
+def _version(log: Json, warn: Warn) -> float:
+    version: Any = log.get("version") or "1.1"  # The specification's default.
+    if version not in ("1.1", "1.2", "1.3"):
         raise TapeFormatError(
             f"is of HAR version {str(version)[:40]!r}, and this Playhead reads 1.1 to 1.3: export it again."
         )
-    return _convert(log.get("entries"), list[Json], "`log.entries`", "Export it again.")
+    if version == "1.3":
+        warn("HAR 1.3 was never finished: the file is read as HAR 1.2, and what is new in 1.3 is kept as it is")
+    return float(version)
 
 
 def _convert(value: Any, kind: type[_T], what: str, advice: str) -> _T:
@@ -232,10 +235,10 @@ def _completed(call: Interaction, extra: Extra, warn: Warn) -> Interaction:
     known = {name: value for name, value in values.items() if value is not UNSET}
     if extra.chunks is not UNSET:
         known["chunks"] = cassettes.cut(call.body, extra.chunks)
-    times = known.get("times")
-    if known.get("chunks", ()) is None or (times is not None and len(times) != len(known.get("chunks", call.chunks))):
+    if known.get("chunks", ()) is None:
         warn("the response's body was edited, and is taken for one piece")
         known |= {"chunks": call.chunks, "times": None}
+    known["times"] = cassettes.fitting(known.get("times"), known.get("chunks", call.chunks), warn)
     return msgspec.structs.replace(call, **known)
 
 

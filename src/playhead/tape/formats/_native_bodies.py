@@ -42,7 +42,7 @@ class Packed(msgspec.Struct, gc=False):
 
 
 class PackedBody(Packed, gc=False):
-    """A request body as it stands in a line: whole, or like that of another effect."""
+    """A request body as it stands in a line: whole, or like that of another effect. A whole one may have no hash."""
 
     like: int | None = None
     start: _Count = 0
@@ -56,7 +56,9 @@ class PackedBody(Packed, gc=False):
 
     def is_as_recorded(self, body: bytes) -> bool:
         """Whether this is the body that was written."""
-        return len(body) == self.length and hashlib.sha256(body).hexdigest() == self.sha256
+        if self.like is None and not self.sha256:
+            return True
+        return len(body) == self.length and is_as_hashed(body, self.sha256)
 
 
 def pack(data: bytes) -> Line:
@@ -69,6 +71,27 @@ def pack(data: bytes) -> Line:
         return {"lines": []}
     *lines, last = text.split("\n")
     return {"lines": [*lines, last]} if last else {"lines": lines, "eol": True}
+
+
+def pack_whole(body: bytes) -> Line:
+    """A request body that is like no other."""
+    return pack(body) | _fingerprint(body)
+
+
+def hashed(text: str) -> str:
+    """The SHA-256 of a text in UTF-8, in lower-case hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_as_hashed(data: bytes | str, sha256: str | None) -> bool:
+    """Whether this is what the hash was made of. Where there is none, nothing speaks against it."""
+    if sha256 is None:
+        return True
+    return sha256 == (hashed(data) if isinstance(data, str) else hashlib.sha256(data).hexdigest())
+
+
+def _fingerprint(body: bytes) -> Line:
+    return {"length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
 
 
 def unpack(packed: Packed) -> bytes:
@@ -108,7 +131,13 @@ class Bodies:
         if packed is None and latest is not None and latest is not mine:
             packed = like(*latest, body)
         self.remember(n, lane, body)
-        return packed or pack(body)
+        return packed or pack_whole(body)
+
+    def forget(self, n: int) -> None:
+        """The effect `n` could not be written: nothing may be like it."""
+        self._lanes = {lane: (number, body) for lane, (number, body) in self._lanes.items() if number != n}
+        if self._latest is not None and self._latest[0] == n:
+            self._latest = None
 
     def remember(self, n: int, lane: str, body: bytes) -> None:
         """The body of the effect `n` stands in the file."""
@@ -129,7 +158,7 @@ def like(n: int, other: bytes, body: bytes) -> Line | None:
     if 2 * len(middle) > len(body):
         return None
     line: Line = {"like": n, "start": start, "end": end}
-    return line | pack(middle) | {"length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    return line | pack(middle) | _fingerprint(body)
 
 
 def _common(other: bytes, body: bytes) -> tuple[int, int]:

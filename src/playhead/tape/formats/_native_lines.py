@@ -10,6 +10,9 @@ from ...http import Headers
 from ..effects import Ended, NoAnswer
 from ._native_bodies import Packed, PackedBody
 
+_LONGEST = 2**40
+"""Bytes: no file is longer."""
+
 
 class Parent(msgspec.Struct, frozen=True):
     """The tape whose effects another one keeps.
@@ -22,7 +25,7 @@ class Parent(msgspec.Struct, frozen=True):
     """
 
     tape: str
-    length: Annotated[int, msgspec.Meta(ge=0)]
+    length: Annotated[int, msgspec.Meta(ge=0, le=_LONGEST)]
     sha256: str
     id: str | None = None
 
@@ -82,10 +85,14 @@ class ToolStart(_Kind, tag="tool.start"):
     call_id: str
     name: str
     arguments: str
+    sha256: str | None = None
+    """Of the arguments."""
 
 
 class ToolEnd(_Kind, tag="tool.end"):
     result: str = ""
+    sha256: str | None = None
+    """Of the result."""
     is_error: bool = False
     media: tuple[dict[str, Any], ...] = ()
     stop: str | None = None
@@ -95,6 +102,12 @@ class ToolEnd(_Kind, tag="tool.end"):
 class Kept(_Kind, tag="kept"):
     request: PackedRequest | None = None
     result: str | None = None
+    sha256: str | None = None
+    """Of the result."""
+
+
+class Whole(msgspec.Struct, tag_field="type", tag="whole"):
+    """Of no effect."""
 
 
 class _OfAnyKind(msgspec.Struct):
@@ -102,7 +115,7 @@ class _OfAnyKind(msgspec.Struct):
 
 
 Line: TypeAlias = (
-    CallStart | CallHead | CallChunk | CallEnd | Outcome | Superseded | Timing | ToolStart | ToolEnd | Kept
+    CallStart | CallHead | CallChunk | CallEnd | Outcome | Superseded | Timing | ToolStart | ToolEnd | Kept | Whole
 )
 _decoder = msgspec.json.Decoder(Line)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from operator import length_hint
 from typing import Any, TypeAlias
@@ -12,7 +11,7 @@ import msgspec
 from ...errors import TapeFormatError
 from ...http import Request
 from ..effects import Effect, Interaction, Tape, ToolRun
-from ._native_bodies import unpack
+from ._native_bodies import is_as_hashed, unpack
 from ._native_lines import (
     CallChunk,
     CallEnd,
@@ -28,6 +27,7 @@ from ._native_lines import (
     Timing,
     ToolEnd,
     ToolStart,
+    Whole,
     decode_line,
     decode_lines,
 )
@@ -143,6 +143,13 @@ class Reader:
     def _header(self, data: bytes) -> None:
         try:
             header = msgspec.json.decode(data, type=FirstLine)
+        except msgspec.ValidationError as error:
+            if not data.startswith(HEADER):
+                raise self._not_a_tape(data) from None
+            raise TapeFormatError(
+                f"tape {self._name!r} has a first line that cannot be read: {error}. Restore the file, or record it "
+                "again."
+            ) from error
         except (ValueError, RecursionError):
             raise self._not_a_tape(data) from None
         if header.version not in VERSIONS:
@@ -161,7 +168,13 @@ class Reader:
                 f"tape {self._name!r} keeps effects of {wanted.tape!r}, and cannot be read alone: load it from its "
                 "file, beside the other one."
             )
-        parent = self._find_parent(wanted)
+        try:
+            parent = self._find_parent(wanted)
+        except MemoryError:
+            raise TapeFormatError(
+                f"tape {self._name!r} keeps effects of the first {wanted.length} bytes of {wanted.tape!r}, more than "
+                "can be read: it was edited. Restore the file, or fork it again."
+            ) from None
         if wanted.id != (found := parent.meta.get("id")):
             raise TapeFormatError(
                 f"tape {self._name!r} keeps effects of the tape with id {wanted.id!r}, but {wanted.tape!r} beside it "
@@ -218,7 +231,7 @@ class Reader:
     def _line(self, line: Line) -> None:
         match line:
             case CallStart():
-                request = self._request(line.request)
+                request = self._request(line.n, line.request)
                 fields = {"lane": line.lane, "request": request, "foreign": line.foreign or {}}
                 self._begin(line.n, _Growing(Interaction, fields | {"ended": "interrupted"}))
             case CallHead():
@@ -227,7 +240,8 @@ class Reader:
             case CallEnd():
                 growing = self._call(line.n)
                 growing.fields |= {"ended": line.ended, "error": line.error}
-                self._check(line, b"".join(growing.chunks))
+                body = b"".join(growing.chunks)
+                self._check(f"body of effect {line.n}", len(body) == line.length and is_as_hashed(body, line.sha256))
             case Outcome():
                 self._call(line.n).fields["outcome"] = line.outcome
             case Superseded():
@@ -237,12 +251,14 @@ class Reader:
             case ToolStart():
                 fields = {"lane": line.lane, "call_id": line.call_id, "name": line.name, "arguments": line.arguments}
                 self._begin(line.n, _Growing(ToolRun, fields | {"ended": "interrupted"}))
+                self._check(f"text of the arguments of effect {line.n}", is_as_hashed(line.arguments, line.sha256))
             case ToolEnd():
                 names = ("result", "is_error", "media", "stop", "ended")
                 self._begun(line.n, ToolRun).fields |= {name: getattr(line, name) for name in names}
+                self._check(f"result of effect {line.n}", is_as_hashed(line.result, line.sha256))
             case Kept():
                 self._keep(line)
-            case CallChunk():  # Read where the lines are, as there are many of them.
+            case CallChunk() | Whole():  # The first is read where the lines are, as there are many of them.
                 pass
 
     def _begin(self, n: int, growing: _Growing) -> None:
@@ -281,24 +297,21 @@ class Reader:
             raise ValueError(f"the tape that this one was forked from has no effect {line.n}")
         fields: dict[str, Any] = {name: getattr(kept, name) for name in kept.__struct_fields__}
         if line.request is not None and isinstance(kept, Interaction):
-            fields["request"] = self._request(line.request, (line.n, kept.request.body))
+            fields["request"] = self._request(line.n, line.request, kept.request.body)
         if line.result is not None and isinstance(kept, ToolRun):
             fields["result"] = line.result
+            self._check(f"result of effect {line.n}", is_as_hashed(line.result, line.sha256))
         self._begin(line.n, _Growing(type(kept), fields))
 
-    def _request(self, packed: PackedRequest, kept: tuple[int, bytes] | None = None) -> Request:
-        """A request; `kept` is the body that this very effect has on the parent."""
+    def _request(self, n: int, packed: PackedRequest, kept: bytes | None = None) -> Request:
+        """The request of the effect `n`; `kept` is the body that it has on the parent."""
         body = packed.body
         if body.like is None:
-            data = unpack(body)
+            data, how = unpack(body), ""
         else:
-            other = kept[1] if kept and kept[0] == body.like else self._request_body(body.like)
-            data = body.within(other)
-            if not body.is_as_recorded(data):
-                self._warnings.append(
-                    f"the request body that is written as a difference to that of effect {body.like} is not the one "
-                    "that was recorded"
-                )
+            other = kept if kept is not None and body.like == n else self._request_body(body.like)
+            data, how = body.within(other), f", a difference to that of effect {body.like},"
+        self._check(f"request body of effect {n}{how}", body.is_as_recorded(data))
         return Request(packed.method, packed.url, packed.headers, data)
 
     def _request_body(self, n: int) -> bytes:
@@ -308,9 +321,9 @@ class Reader:
         request: Request = growing.fields["request"]
         return request.body
 
-    def _check(self, line: CallEnd, body: bytes) -> None:
-        if len(body) != line.length or hashlib.sha256(body).hexdigest() != line.sha256:
-            self._warnings.append(f"the body of effect {line.n} is not the one that was recorded")
+    def _check(self, what: str, as_recorded: bool) -> None:
+        if not as_recorded:
+            self._warnings.append(f"the {what} is not the one that was recorded")
 
     def _broken(self, number: int, why: object) -> TapeFormatError:
         return TapeFormatError(

@@ -139,10 +139,11 @@ def _interaction(node: Node, what: str, warn: _Warn) -> Interaction:
     if "response" in parts:
         call, more = _answered(call, parts["response"], extra, what, warn)
         kept |= more
+    times = cassettes.fitting(call.times, call.chunks, lambda oddity: warn(f"{what}: {oddity}"))
     for name, found in parts.items():
         kept[name] = _rest(found, name)
     kept = {name: value for name, value in kept.items() if value}
-    return msgspec.structs.replace(call, foreign=({KEY: kept} if kept else {}) | extra.foreign)
+    return msgspec.structs.replace(call, times=times, foreign=({KEY: kept} if kept else {}) | extra.foreign)
 
 
 def _request(fields: Fields, extra: Extra, what: str, warn: _Warn) -> tuple[Request, str | None]:
@@ -201,18 +202,18 @@ def _answered(
     body = parsed or (b"" if string is None else yaml_text.data(string, f"the response body of {what}"))
     headers = cassettes.headers(fields, extra.response_headers, f"the response of {what}")
     decoded = decoded_body(headers, body)
-    chunks, times = cassettes.cut(body if decoded is None else decoded, extra.chunks), extra.times
+    whole = body if decoded is None else decoded
+    chunks, times = cassettes.cut(whole, extra.chunks), extra.times
     if chunks is None:
         warn(f"{what}: the response's body was edited, and is taken for one piece")
-    if times is not None and len(times) != len(chunks or ()):
-        times = None
+        chunks, times = (whole,), None
     answered = msgspec.structs.replace(
         call,
         status=cassettes.code(status.get("code"), what) if extra.at is None else None,
         reason=yaml_text.text(status["message"], f"the message of {what}") if "message" in status else "",
         http_version=call.http_version or cassettes.text(fields, "http_version"),
         headers=_restored(headers, extra.dropped),
-        chunks=((body,) if decoded is None else (decoded,)) if chunks is None else chunks,
+        chunks=chunks,
         times=times,
     )
     kept = {

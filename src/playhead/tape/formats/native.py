@@ -12,8 +12,9 @@ begin, and lines of several effects may interleave:
     {"type": "call.end", "n", "ended", "error", "length", "sha256"}
     {"type": "outcome", "n", "outcome"}                                      the body was no whole answer
     {"type": "superseded", "n"}                                              a resumed run asks this again
-    {"type": "tool.start", "n", "lane", "call_id", "name", "arguments"}
-    {"type": "tool.end", "n", "result", "is_error", "media", "stop"}
+    {"type": "whole"}                                                        the run came to its end
+    {"type": "tool.start", "n", "lane", "call_id", "name", "arguments", "sha256"}
+    {"type": "tool.end", "n", "result", "sha256", "is_error", "media", "stop"}
 
 An effect without its end was interrupted. Bytes stand as `{"lines": [...], "eol": true}` where they are UTF-8 text
 (`eol`: the last line ends with a line feed), else as `{"base64": "..."}`. A request body may be written as a
@@ -32,8 +33,8 @@ import msgspec
 from ...http import Headers, Request
 from ..effects import Effect, Interaction, Tape, ToolRun
 from ._format import Format
-from ._native_bodies import Bodies, Line, like, pack
-from ._native_lines import Parent
+from ._native_bodies import Bodies, Line, hashed, like, pack, pack_whole
+from ._native_lines import Parent, decode_line
 from ._native_reader import HEADER, VERSIONS, FindParent, Reader
 
 __all__ = [
@@ -55,12 +56,15 @@ __all__ = [
     "header",
     "is_line",
     "kept",
+    "lines",
     "load",
     "outcome",
+    "says_whole",
     "superseded",
     "timing",
     "tool_end",
     "tool_start",
+    "whole",
 ]
 
 VERSION = VERSIONS[-1]
@@ -75,9 +79,10 @@ def encode_line(line: Line) -> bytes:
 def is_line(data: bytes) -> bool:
     """Whether this is a line that can be read."""
     try:
-        return isinstance(msgspec.json.decode(data), dict)
+        decode_line(data)
     except (ValueError, RecursionError):
         return False
+    return True
 
 
 def header(
@@ -96,6 +101,16 @@ def header(
     return line | ({"parent": msgspec.to_builtins(parent)} if parent else {})
 
 
+def whole() -> Line:
+    """All that was to be recorded came to its end."""
+    return {"type": "whole"}
+
+
+def says_whole(data: bytes) -> bool:
+    """Whether a file ends by saying that it is whole. One of version 1 never does."""
+    return data.endswith(b'{"type":"whole"}\n')
+
+
 def copied() -> Line:
     """The effects of another tape are all here."""
     return {"type": "copied"}
@@ -105,7 +120,7 @@ def call_start(
     n: int, lane: str, request: Request, foreign: dict[str, Any] | None = None, body: Line | None = None
 ) -> Line:
     """A request is about to be sent; `body` is its body as `Bodies.pack` gave it, and whole where it is left out."""
-    fields = _request(request, pack(request.body) if body is None else body)
+    fields = _request(request, pack_whole(request.body) if body is None else body)
     line: Line = {"type": "call.start", "n": n, "lane": lane, "request": fields}
     return line | ({"foreign": foreign} if foreign else {})
 
@@ -114,9 +129,9 @@ def kept(n: int, effect: Effect, parents: Effect, changed: frozenset[str] = froz
     """The effect stands on the parent, as `parents`, but for the fields that are `changed`."""
     line: Line = {"type": "kept", "n": n}
     if isinstance(effect, Interaction) and isinstance(parents, Interaction) and "request" in changed:
-        body = like(n, parents.request.body, effect.request.body) or pack(effect.request.body)
+        body = like(n, parents.request.body, effect.request.body) or pack_whole(effect.request.body)
         return line | {"request": _request(effect.request, body)}
-    return line | ({"result": effect.result} if isinstance(effect, ToolRun) and "result" in changed else {})
+    return line | (_result(effect) if isinstance(effect, ToolRun) and "result" in changed else {})
 
 
 def call_head(n: int, status: int, reason: str, http_version: str, headers: Headers) -> Line:
@@ -166,12 +181,13 @@ def tool_start(n: int, run: ToolRun) -> Line:
         "call_id": run.call_id,
         "name": run.name,
         "arguments": run.arguments,
+        "sha256": hashed(run.arguments),
     }
 
 
 def tool_end(n: int, run: ToolRun) -> Line:
     """A tool gave its result."""
-    line: Line = {"type": "tool.end", "n": n, "result": run.result}
+    line: Line = {"type": "tool.end", "n": n} | _result(run)
     line |= {"is_error": True} if run.is_error else {}
     line |= {"media": list(run.media)} if run.media else {}
     line |= {"stop": run.stop} if run.stop is not None else {}
@@ -212,7 +228,9 @@ def _lines(tape: Tape) -> Iterator[Line]:
     yield header(tape.meta)
     bodies = Bodies()
     for n, effect in tape.numbered:
-        yield from _effect_lines(n, effect, bodies)
+        yield from lines(n, effect, bodies)
+    if not tape.cut_off:
+        yield whole()
 
 
 def _lines_of_child(child: Tape, parents: dict[int, Effect], reference: Parent) -> Iterator[Line]:
@@ -221,7 +239,7 @@ def _lines_of_child(child: Tape, parents: dict[int, Effect], reference: Parent) 
     for n, effect in child.numbered:
         changed = _changed(effect, parents.get(n))
         if changed is None:
-            yield from _effect_lines(n, effect, bodies)
+            yield from lines(n, effect, bodies)
             continue
         yield kept(n, effect, parents[n], changed)
         if isinstance(effect, Interaction):
@@ -237,8 +255,13 @@ def _changed(effect: Effect, kept: Effect | None) -> frozenset[str] | None:
     return changed if changed <= {"request" if isinstance(effect, Interaction) else "result"} else None
 
 
-def _effect_lines(n: int, effect: Effect, bodies: Bodies) -> Iterator[Line]:
+def lines(n: int, effect: Effect, bodies: Bodies) -> Iterator[Line]:
+    """All lines of an effect, as far as it came."""
     yield from _tool_lines(n, effect) if isinstance(effect, ToolRun) else _call_lines(n, effect, bodies)
+
+
+def _result(run: ToolRun) -> Line:
+    return {"result": run.result, "sha256": hashed(run.result)}
 
 
 def _request(request: Request, body: Line) -> Line:

@@ -6,10 +6,11 @@ hold secrets, and what the user names.
 """
 
 from ._hits import REDACTED, Finding
+from ._leaves import Leaf, changed
 from ._redaction import Redaction
 from ._scrubber import Scrubber
 
-__all__ = ["REDACTED", "Finding", "Redaction", "Scrubber", "findings"]
+__all__ = ["REDACTED", "Finding", "Leaf", "Redaction", "Scrubber", "changed", "findings"]
 
 
 def findings(data: bytes) -> list[Finding]:

@@ -6,15 +6,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
 from ...http import Headers, Request
-from ..redact import allowed_headers, redacted
+from ..redact import allowed_headers, safe_url
 from . import _shapes as shapes
 from ._environment import secrets_of
 from ._hits import REDACTED, Finding, Hit, replaced, told
 from ._kinds import Kind, kind_of
+from ._leaves import Leaf, changed, encoded
 from ._literals import Literals
 from ._patterns import Patterns
 from ._scrubber import Scrubber
@@ -88,6 +89,29 @@ class Redaction:
         hits = self.hits(data, 0, "other", final=True)
         return replaced(data, hits, 0, len(data)).decode("utf-8", "surrogatepass") if hits else text
 
+    def url(self, url: str) -> str:
+        """A URL without secrets: without a user and a password, without parameters that hold a key, and without what
+        `text` takes out. Of a `data:` URL, the bytes that it holds are looked at."""
+        return self._leaf(Leaf("url", url, encoded(url)))
+
+    def plain(self, value: Any) -> Any:
+        """Plain data, such as a tool's media, without secrets in its strings and names.
+
+        A string that is a URL is taken for one. The `data` beside a `media_type` is base64: the bytes are looked at,
+        and it stays base64. Paths hold in those only.
+
+        Args:
+            value: dicts, lists, tuples, strings, numbers, booleans and None. It is not changed.
+        """
+        return changed(value, self._leaf)
+
+    def _leaf(self, leaf: Leaf) -> str:
+        if (inner := leaf.encoded) is not None:
+            safe = self.body(inner.data, inner.media_type)
+            head = self.text(inner.head)
+            return leaf.text if (head, safe) == inner[:2] else inner._replace(head=head).holding(safe)
+        return safe_url(self.text(leaf.text)) if leaf.is_url else self.text(leaf.text)
+
     def body(self, data: bytes, content_type: str | None = None) -> bytes:
         """A whole body without secrets.
 
@@ -103,10 +127,9 @@ class Redaction:
 
     def request(self, request: Request) -> Request:
         """The request as it may stand on a tape, and as it is compared with one that does."""
-        safe = redacted(request)
         kind = next((value for name, value in request.headers if name.lower() == "content-type"), None)
         return Request(
-            request.method, self.text(safe.url), self.kept_headers(request.headers), self.body(request.body, kind)
+            request.method, self.url(request.url), self.kept_headers(request.headers), self.body(request.body, kind)
         )
 
     def kept_headers(self, headers: Headers) -> Headers:

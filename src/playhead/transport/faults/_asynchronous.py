@@ -9,7 +9,7 @@ from ...errors import TransportError
 from ...http import Outcome, Request, Response, Transport
 from ._bodies import Action, BodyFilter, Wait
 from ._faults import Faults
-from ._memory import Memory
+from ._memory import Asked, Key, Memory
 
 _PATIENCE_S = 0.5
 """Seconds that closing a struck answer waits for the rest of the real one, before that is read in the background."""
@@ -32,13 +32,17 @@ class FaultTransport:
         faults: what strikes; it may be shared with other transports, and then counts the calls of all.
         read_timeout: seconds without a byte before a stall ends in a `TransportError`, as it would with a real
             connection; None is never.
+        key: what else is the same in a call that is tried again, beside its method, its URL and its body; such as
+            who asks, where several do that do not know one another. It is asked when the call is sent.
     """
 
-    def __init__(self, inner: Transport, faults: Faults, *, read_timeout: float | None = None) -> None:
+    def __init__(
+        self, inner: Transport, faults: Faults, *, read_timeout: float | None = None, key: Key | None = None
+    ) -> None:
         self._inner = inner
         self._faults = faults
         self._read_timeout = read_timeout
-        self.memory: Memory[_Exchange] = Memory()
+        self.memory: Memory[_Exchange] = Memory(key)
         self._draining: set[_Exchange] = set()
 
     async def send(self, request: Request) -> Response:
@@ -50,7 +54,8 @@ class FaultTransport:
         call = self._faults.call(request)
         if (refusal := call.refusal()) is not None:
             return Response(refusal.status, refusal.headers, _once(refusal.body), reason=refusal.reason)
-        exchange = self.memory.take(request)
+        asked = self.memory.asked(request)
+        exchange = self.memory.take(asked)
         if exchange is None:
             response = await self._inner.send(request)
             if (body := call.body(response.status)) is None:
@@ -58,7 +63,7 @@ class FaultTransport:
             exchange = _Exchange(response)
         else:
             body = call.body(exchange.response.status) or BodyFilter(())
-        reading = exchange.reading = _Reading(self, request, exchange, body)
+        reading = exchange.reading = _Reading(self, asked, exchange, body)
         headers = call.headers(exchange.response.headers)
         answer = exchange.response.with_stream(reading.pieces(), close=reading.close, settle=reading.settle)
         answer.headers = headers
@@ -174,9 +179,9 @@ class _Exchange:
 class _Reading:
     """One way through an answer, as the faults let it be seen."""
 
-    def __init__(self, owner: FaultTransport, request: Request, exchange: _Exchange, body: BodyFilter) -> None:
+    def __init__(self, owner: FaultTransport, asked: Asked, exchange: _Exchange, body: BodyFilter) -> None:
         self._owner = owner
-        self._request = request
+        self._asked = asked
         self._exchange = exchange
         self._body = body
         self._left = asyncio.Event()
@@ -195,13 +200,13 @@ class _Reading:
                 if data := await self._done(action):
                     yield data
         if not self._body.spoiled:
-            self._owner.memory.forget(self._request, self._exchange)  # What was read to its end is not asked again.
+            self._owner.memory.forget(self._asked, self._exchange)  # What was read to its end is not asked again.
 
     def settle(self, outcome: Outcome) -> None:
         """What the reader made of the body. What a fault made of it is no concern of the inner transport."""
         if outcome == "whole":
             self._content = True
-            self._owner.memory.forget(self._request, self._exchange)
+            self._owner.memory.forget(self._asked, self._exchange)
         if outcome == "whole" or not self._body.struck:
             self._exchange.response.settle(outcome)
         elif outcome != "refused":
@@ -212,11 +217,11 @@ class _Reading:
         self._left.set()
         if self._exchange.reading is not self:
             return  # It is somebody else's by now.
-        if self._owner.memory.holds(self._request, self._exchange):
+        if self._owner.memory.holds(self._asked, self._exchange):
             if not self._exchange.broken:
                 await self._owner.drain(self._exchange)
                 return
-            self._owner.memory.forget(self._request, self._exchange)
+            self._owner.memory.forget(self._asked, self._exchange)
         await self._exchange.close()
 
     def _noted(self, actions: list[Action]) -> list[Action]:
@@ -228,7 +233,7 @@ class _Reading:
 
     def _remember(self) -> None:
         if self._exchange.reading is self and not self._content and not self._exchange.broken:
-            self._owner.memory.keep(self._request, self._exchange)
+            self._owner.memory.keep(self._asked, self._exchange)
 
     async def _done(self, action: Action) -> bytes:
         if isinstance(action, Wait):

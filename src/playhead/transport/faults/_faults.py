@@ -19,6 +19,7 @@ from ._text import parse
 
 if TYPE_CHECKING:
     from ._asynchronous import FaultTransport
+    from ._memory import Key
     from ._synchronous import SyncFaultTransport, SyncSend
 
 HEADER = "playhead-fault"
@@ -97,17 +98,21 @@ class Faults:
             due = [(rule, fault) for rule in self._rules if (fault := rule.due(request)) is not None]
             return Call(self, self._calls, due)
 
-    def around(self, inner: Transport, *, read_timeout: float | None = None) -> FaultTransport:
+    def around(
+        self, inner: Transport, *, read_timeout: float | None = None, key: Key | None = None
+    ) -> FaultTransport:
         """`inner` with these faults. See `FaultTransport`."""
         from ._asynchronous import FaultTransport
 
-        return FaultTransport(inner, self, read_timeout=read_timeout)
+        return FaultTransport(inner, self, read_timeout=read_timeout, key=key)
 
-    def around_sync(self, inner: SyncSend, *, read_timeout: float | None = None) -> SyncFaultTransport:
+    def around_sync(
+        self, inner: SyncSend, *, read_timeout: float | None = None, key: Key | None = None
+    ) -> SyncFaultTransport:
         """`inner` with these faults, for code that is not asynchronous. See `SyncFaultTransport`."""
         from ._synchronous import SyncFaultTransport
 
-        return SyncFaultTransport(inner, self, read_timeout=read_timeout)
+        return SyncFaultTransport(inner, self, read_timeout=read_timeout, key=key)
 
     def claim(self, rule: _Rule, fault: Fault, call: int) -> int | None:
         """Note that a fault strikes; None where it has struck often enough."""

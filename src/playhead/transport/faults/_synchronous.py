@@ -11,7 +11,7 @@ from ...errors import TransportError
 from ...http import Headers, Request
 from ._bodies import Action, BodyFilter, Wait
 from ._faults import Faults
-from ._memory import Memory
+from ._memory import Asked, Key, Memory
 
 
 class SyncResponse(Protocol):
@@ -71,13 +71,16 @@ class SyncFaultTransport:
         inner: sends a request, and returns when the answer's headers are there.
         faults: what strikes; it may be shared.
         read_timeout: seconds without a byte before a stall ends in a `TransportError`; None is never.
+        key: as for `FaultTransport`.
     """
 
-    def __init__(self, inner: SyncSend, faults: Faults, *, read_timeout: float | None = None) -> None:
+    def __init__(
+        self, inner: SyncSend, faults: Faults, *, read_timeout: float | None = None, key: Key | None = None
+    ) -> None:
         self._inner = inner
         self._faults = faults
         self._read_timeout = read_timeout
-        self._memory: Memory[_Exchange] = Memory()
+        self._memory: Memory[_Exchange] = Memory(key)
 
     def send(self, request: Request) -> SyncAnswer:
         """Send, unless a fault stands before it.
@@ -88,9 +91,10 @@ class SyncFaultTransport:
         call = self._faults.call(request)
         if (refusal := call.refusal()) is not None:
             return SyncAnswer(refusal.status, refusal.reason, "HTTP/1.1", refusal.headers, iter([refusal.body]))
-        exchange = self._memory.take(request) or _Exchange(self._inner(request))
+        asked = self._memory.asked(request)
+        exchange = self._memory.take(asked) or _Exchange(self._inner(request))
         real = exchange.response
-        reading = _Reading(self._memory, request, exchange, call.body(real.status), self._read_timeout)
+        reading = _Reading(self._memory, asked, exchange, call.body(real.status), self._read_timeout)
         exchange.reading = reading
         headers = call.headers(real.headers)
         return SyncAnswer(real.status, real.reason, real.http_version, headers, reading.pieces(), reading.close)
@@ -107,13 +111,13 @@ class _Reading:
     def __init__(
         self,
         memory: Memory[_Exchange],
-        request: Request,
+        asked: Asked,
         exchange: _Exchange,
         body: BodyFilter | None,
         read_timeout: float | None,
     ) -> None:
         self._memory = memory
-        self._request = request
+        self._asked = asked
         self._exchange = exchange
         self._body = body or BodyFilter(())
         self._read_timeout = read_timeout
@@ -128,21 +132,22 @@ class _Reading:
         if not self._body.spoiled:
             yield from self._done(self._body.end())
         if not self._body.spoiled:
-            self._memory.forget(self._request, self._exchange)  # What was read to its end is not asked again.
+            self._memory.forget(self._asked, self._exchange)  # What was read to its end is not asked again.
 
     def close(self) -> None:
         """The reader leaves."""
         self._left.set()
         if self._exchange.reading is self:
-            if self._memory.holds(self._request, self._exchange):
-                self._exchange.drain()
-            self._exchange.close()
+            try:
+                if self._memory.holds(self._asked, self._exchange):
+                    self._exchange.drain()
+            finally:
+                self._exchange.close()
 
     def _done(self, actions: list[Action]) -> Iterator[bytes]:
         if self._body.struck and self._exchange.reading is self:
-            self._memory.keep(
-                self._request, self._exchange
-            )  # Before anything is done: behind it there may be no time.
+            # Before anything is done: behind it there may be no time.
+            self._memory.keep(self._asked, self._exchange)
         for action in actions:
             if isinstance(action, Wait):
                 self._wait(action.seconds)
