@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +44,28 @@ def old_umask() -> Iterator[None]:
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[TapeWriter]:
-    """A writer whose next line of more than 400 bytes does not fit."""
-    resource = pytest.importorskip("resource", reason="this system has no limits on files")
+    """A writer with one line. See `no_room`."""
     one = opened(tmp_path / "t.jsonl")
     one.append(line(0))
+    yield one
+    one.close()
+
+
+@contextmanager
+def no_room(one: TapeWriter) -> Iterator[None]:
+    """In this block a next line of more than 400 bytes does not fit. It should be short: pytest writes files, too."""
+    resource = pytest.importorskip("resource", reason="this system has no limits on files")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (one.path.stat().st_size + 400, hard))
-    yield one
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    one.close()
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_line_that_does_not_fit_is_taken_back_and_the_next_one_that_fits_is_read(full: TapeWriter) -> None:
     before = full.path.read_bytes()
-    with pytest.raises(ph.TapeError, match="cannot be written: File too large"):
+    with pytest.raises(ph.TapeError, match="cannot be written: File too large"), no_room(full):
         full.append(line(1, "x" * 1000))
     assert full.path.read_bytes() == before
     full.append(line(1))
@@ -71,7 +80,7 @@ def test_where_a_torn_line_cannot_be_taken_back_nothing_is_written_behind_it(
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(writer.os, "ftruncate", fails)
-    with pytest.raises(ph.TapeError, match="File too large"):
+    with pytest.raises(ph.TapeError, match="File too large"), no_room(full):
         full.append(line(1, "x" * 1000))
     monkeypatch.undo()
     with pytest.raises(ph.TapeError, match="is closed: what comes now is not recorded"):

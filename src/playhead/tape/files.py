@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import ConfigError, TapeError, TapeNotFound
@@ -48,6 +49,8 @@ def read_tape(file: Path) -> tuple[Tape, bytes]:
 def save_tape(tape: Tape, path: str | os.PathLike[str]) -> None:
     """Write a tape, in the format that the file's ending says. The file is replaced at once, or not at all.
 
+    It is written word for word, with what may be secret in it. `playhead convert` takes that out.
+
     Raises:
         TapeError: the file cannot be written, or the format cannot hold the tape.
     """
@@ -78,7 +81,8 @@ def put_in_place(data: bytes, path: Path, *, over: bool = True, mode: int | None
         new.unlink(missing_ok=True)
         raise ConfigError(f"{str(path)!r} exists already, and is not replaced. Choose another name.") from None
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise TapeError(
             f"tape {str(file)!r} cannot be written: {error.strerror}. What was there is unchanged."
         ) from error
