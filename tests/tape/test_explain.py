@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playhead.http import Request
+from playhead.tape.aligning import align
 from playhead.tape.canonical import digest
-from playhead.tape.explain import align, differences, how_written, nearest
+from playhead.tape.explain import differences, how_written
+from playhead.tape.nearest import nearest
 
 
 def request(body: Any, url: str = "https://x.test/v1/chat/completions", *, kind: str = "") -> Request:

@@ -8,7 +8,8 @@ from ..errors import Divergence
 from ..http import Request
 from ..tape.canonical import digest
 from ..tape.effects import Interaction
-from ..tape.explain import differences, nearest
+from ..tape.explain import differences
+from ..tape.nearest import nearest
 from ..tape.secrets import Redaction
 from ._addresses import path_of
 

@@ -15,9 +15,10 @@ import msgspec
 from ..errors import PlayheadError
 from ..http import Request
 from ..messages import Message, ModelResponse, RefusalPart, Usage, add_known
+from .aligning import Between, Pairs, align, common_prefix
 from .canonical import Number, canonical_json, content_type, digest, parts_of, read_json, write_json
 from .effects import Effect, Interaction, Tape, ToolRun
-from .explain import Between, Difference, Pairs, align, common_prefix, compare_values, find_differences
+from .explain import Difference, compare_values, find_differences
 from .redact import safe_url
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import SequenceMatcher
 from hashlib import sha256
-from typing import Any, Literal, TypeAlias, cast
-
-import msgspec
+from typing import Any, Literal, cast
 
 from ..http import Request
+from .aligning import Pairs, align, common_prefix, in_common, in_order
 from .canonical import Number, canonical_body, content_type, parts_of, read_json, write_json
+from .nearest import CONVERSATION
 from .redact import safe_url
 
 _LIMIT = 12
@@ -24,22 +23,12 @@ _LIMIT = 12
 _SHOWN = 60
 """Characters of a value that are shown."""
 
-_CONVERSATION = ("messages", "input", "contents")
 _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction")
 _TOOLS = ("tools", "functions", "functionDeclarations", "function_declarations")
-"""What the wire formats call the conversation, the system prompt and the tools."""
-
-_MOST_CELLS = 250_000
-"""Of the table of two lists, below which the longest common runs of items are looked for."""
+"""What the wire formats call the system prompt and the tools."""
 
 _MOST_GUESSES = 2_500
-"""Likewise, below which it is guessed which of the items that differ belong together."""
-
-_MOST_BYTES = 16_000_000
-"""Of recorded bodies that are looked into for the nearest one: less than 100 ms, all in all."""
-
-_EACH = 500
-"""Bytes that one body more is worth, however small it is."""
+"""Of the table of two lists' items that differ, below which it is guessed which of them belong together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +60,6 @@ class Sides:
 
 
 _TAPE_AND_RUN = Sides()
-
-Pairs: TypeAlias = list[tuple[int | None, int | None]]
-"""Which place of one list belongs to which of another; None where there is none."""
-
-Between: TypeAlias = Callable[[range, range], Pairs]
-"""Makes pairs of the places that are left, in order."""
 
 
 def differences(recorded: Request, asked: Request) -> tuple[str, ...]:
@@ -153,77 +136,6 @@ def how_written(recorded: Request, asked: Request) -> str | None:
     except (ValueError, RecursionError):
         return None
     return f"the same JSON with {how}" if how else None
-
-
-def nearest(asked: Request, candidates: Iterable[Request]) -> int | None:
-    """The index of the recorded request that is most like the one that is asked; None where none is like it at all.
-
-    The method and the URL come first; then how many messages are the same, above all at the beginning, and how many
-    other fields. What is equally near is told apart byte by byte; the earliest is taken. Of very many requests only
-    those are looked into whose length is nearest.
-    """
-    requests = list(candidates)
-    urls = {url: safe_url(url) for url in {request.url for request in requests}}
-    wanted = asked.method.upper(), safe_url(asked.url)
-    same = [(request.method.upper(), urls[request.url]) == wanted for request in requests]
-    outline, size = _Outline(asked.body), len(asked.body)
-    left, best, found = _MOST_BYTES, (False, 0.0, 0.0), None
-    for n in sorted(range(len(requests)), key=lambda n: (not same[n], abs(len(requests[n].body) - size))):
-        body = requests[n].body
-        if (left := left - len(body) - _EACH) < 0 and found is not None:
-            break
-        score = outline.likeness(body)
-        if (same[n], score) < best[:2] or not (same[n] or score):
-            continue
-        rank = (same[n], score, _in_common(body, asked.body) / max(len(body), size, 1))
-        if rank > best or (rank == best and found is not None and n < found):
-            best, found = rank, n
-    return found
-
-
-def align(old: Sequence[Hashable], new: Sequence[Hashable], between: Between | None = None) -> Pairs:
-    """Which items of two lists belong together: equal ones as far as they stand in the same order, and of what lies
-    between those what `between` says; where that is left out, the first with the first.
-
-    Args:
-        between: given the places of both, as ranges.
-    """
-    pairs_of = between or _in_order
-    start = common_prefix(old, new)
-    end = _common_suffix(old, new, min(len(old), len(new)) - start)
-    last_old, last_new = len(old) - end, len(new) - end
-    middle = old[start:last_old], new[start:last_new]
-    blocks: Iterable[tuple[str, int, int, int, int]] = [("replace", 0, len(middle[0]), 0, len(middle[1]))]
-    if len(middle[0]) * len(middle[1]) <= _MOST_CELLS:
-        blocks = SequenceMatcher(None, *middle, autojunk=False).get_opcodes()
-    pairs: Pairs = [(n, n) for n in range(start)]
-    for tag, i, i_end, j, j_end in blocks:
-        rows, columns = range(start + i, start + i_end), range(start + j, start + j_end)
-        pairs += zip(rows, columns, strict=True) if tag == "equal" else pairs_of(rows, columns)
-    return pairs + list(zip(range(last_old, len(old)), range(last_new, len(new)), strict=True))
-
-
-def common_prefix(old: Sequence[Any], new: Sequence[Any]) -> int:
-    """How many items two sequences share from their beginning. Pieces are compared, not items: that is fast."""
-    low, high = 0, min(len(old), len(new))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if old[low:middle] == new[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _common_suffix(old: Sequence[Any], new: Sequence[Any], most: int) -> int:
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if old[len(old) - middle : len(old) - low] == new[len(new) - middle : len(new) - low]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def shown(value: Any) -> str:
@@ -311,7 +223,7 @@ def _compare_objects(path: str, old: dict[str, Any], new: dict[str, Any]) -> Ite
 
 def _telling(key: str) -> tuple[int, str]:
     """The conversation tells more than a parameter, and a parameter more than a tool's schema."""
-    ranks = (_CONVERSATION, _SYSTEM, (), _TOOLS)
+    ranks = (CONVERSATION, _SYSTEM, (), _TOOLS)
     return next((rank for rank, keys in enumerate(ranks) if key in keys), 2), key
 
 
@@ -378,19 +290,13 @@ def _label(item: Any) -> str:
 # --- lists
 
 
-def _in_order(rows: range, columns: range) -> Pairs:
-    both = min(len(rows), len(columns))
-    pairs: Pairs = list(zip(rows, columns, strict=False))
-    return pairs + [(n, None) for n in rows[both:]] + [(None, n) for n in columns[both:]]
-
-
 def _guess(
     rows: range, columns: range, old_names: list[str], new_names: list[str], old: list[str], new: list[str]
 ) -> Pairs:
     """Pairs of items that differ: those of the same role or name that have most in common, in their order."""
     same = [old_names[n] for n in rows] == [new_names[n] for n in columns]
     if same or len(rows) == len(columns) == 1 or len(rows) * len(columns) > _MOST_GUESSES:
-        return _in_order(rows, columns)
+        return in_order(rows, columns)
     # The best that can be made of what is left of both lists, from each pair of places on.
     table = [[0.0] * (len(columns) + 1) for _ in range(len(rows) + 1)]
     gains: dict[tuple[int, int], float] = {}
@@ -398,7 +304,7 @@ def _guess(
         for j in reversed(range(len(columns))):
             was, now = rows[i], columns[j]
             if old_names[was] == new_names[now]:
-                gains[i, j] = 0.1 + _in_common(old[was], new[now]) / min(len(old[was]), len(new[now]))
+                gains[i, j] = 0.1 + in_common(old[was], new[now]) / min(len(old[was]), len(new[now]))
             paired = gains.get((i, j), 0.0) + table[i + 1][j + 1]
             table[i][j] = max(paired, table[i + 1][j], table[i][j + 1])
     pairs: Pairs = []
@@ -416,44 +322,6 @@ def _guess(
     return pairs + [(n, None) for n in rows[i:]] + [(None, n) for n in columns[j:]]
 
 
-def _in_common(old: Any, new: Any) -> int:
-    """How much of two texts is the same from their beginning and from their end."""
-    start = common_prefix(old, new)
-    return start + _common_suffix(old, new, min(len(old), len(new)) - start)
-
-
-class _Outline:
-    """A body's messages and other fields as bytes: enough to see which of many bodies is near."""
-
-    def __init__(self, body: bytes) -> None:
-        self._messages, self._fields = _outlined(body)
-        self._known = frozenset(self._messages)
-
-    def likeness(self, body: bytes) -> float:
-        """From 0 to 3: up to 1 for each of the first messages, all messages, and the other fields."""
-        messages, fields = _outlined(body)
-        longest = max(len(messages), len(self._messages), 1)
-        start = common_prefix(messages, self._messages)
-        shared = start + sum(message in self._known for message in messages[start:])
-        keys = max(len(fields), len(self._fields), 1)
-        return (start + shared) / longest + len(fields.items() & self._fields.items()) / keys
-
-
-_fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_items_of = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def _outlined(body: bytes) -> tuple[list[bytes], dict[str, bytes]]:
-    try:
-        fields = {key: bytes(value) for key, value in _fields_of.decode(body).items()}
-    except (ValueError, RecursionError):
-        return [], {}
-    for key in _CONVERSATION:
-        if fields.get(key, b"").startswith(b"["):
-            return list(map(bytes, _items_of.decode(fields.pop(key)))), fields
-    return [], fields
-
-
 # --- the writing of JSON
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[-+.\w]+|[\[\]{},:]', re.DOTALL)
@@ -465,7 +333,7 @@ def _how(old: str, new: str, sides: Sides) -> str:
     gaps = _TOKEN.split(old), _TOKEN.split(new)
     strings = [Counter(token for token in side if token[0] == '"') for side in tokens]
     numbers = [Counter(token for token in side if token[0] in "-0123456789") for side in tokens]
-    moved = _keys_in_order(old) != _keys_in_order(new)
+    moved = _keysin_order(old) != _keysin_order(new)
     found: list[str] = []
     if moved:
         found.append("other key order")
@@ -480,7 +348,7 @@ def _how(old: str, new: str, sides: Sides) -> str:
     return " and ".join(filter(None, (", ".join(found[:-1]), *found[-1:])))
 
 
-def _keys_in_order(text: str) -> list[list[str]]:
+def _keysin_order(text: str) -> list[list[str]]:
     """The names of each object, object by object, as they were written."""
     found: list[list[str]] = []
 

@@ -336,7 +336,8 @@ class Player:
 
     def _near(self, asked: Request) -> tuple[tuple[str, ...], str, int | None]:
         """The differences to the nearest recorded request, how it is told, and its number."""
-        from .explain import differences, nearest
+        from .explain import differences
+        from .nearest import nearest
 
         calls = list(self._calls())
         at = nearest(asked, [call.request for _, call in calls])

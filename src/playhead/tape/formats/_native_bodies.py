@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from ..aligning import common_prefix, common_suffix
 from ..effects import Interaction, Tape
 
 Line = dict[str, Any]
@@ -163,33 +164,11 @@ def like(n: int, other: bytes, body: bytes) -> Line | None:
 
 def _common(other: bytes, body: bytes) -> tuple[int, int]:
     """How many bytes two bodies share at their beginnings, and then at their ends, cut at readable places."""
-    start = _common_start(other, body)
+    start = common_prefix(other, body)
     if start < len(body):
         start = _place_before(body, start)
-    end = _common_end(other, body, min(len(other), len(body)) - start)
+    end = common_suffix(other, body, min(len(other), len(body)) - start)
     return start, len(body) - _place_behind(body, len(body) - end) if end else 0
-
-
-def _common_start(a: bytes, b: bytes) -> int:
-    low, high = 0, min(len(a), len(b))
-    while low < high:  # Each comparison is of half the bytes of the one before: all of them together are one pass.
-        middle = (low + high + 1) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _common_end(a: bytes, b: bytes, most: int) -> int:
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if a[len(a) - middle : len(a) - low] == b[len(b) - middle : len(b) - low]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _place_before(body: bytes, at: int) -> int:
