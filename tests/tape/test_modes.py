@@ -464,3 +464,13 @@ def test_in_replay_no_tool_runs_where_the_tape_ends_before_it(tmp_path: Path) ->
     with pytest.raises(ph.Divergence, match="no run of tool 'add'"):
         Script().agent(add).run_sync("go", tape=path, mode="replay")
     assert runs == []
+
+
+def test_a_cassette_that_cannot_be_put_in_its_place_says_where_the_recording_is(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    (tmp_path / "t.yaml.new").mkdir()
+    with pytest.raises(ph.TapeError, match=r"t\.yaml\.part': mode 'resume' goes on from there"):
+        script().agent(add).run_sync("go", tape=path)
+    (tmp_path / "t.yaml.new").rmdir()
+    assert Script().agent(add).run_sync("go", tape=path).text == "it is 3"
+    assert [file.name for file in tmp_path.iterdir()] == ["t.yaml"]

@@ -311,10 +311,11 @@ class _File:
                 detach_children(self.path)
             save_tape(recorder.tape(), self.path)
             self.journal.unlink()
-        except OSError as error:
+        except (OSError, TapeError) as error:
+            why = f"{error.strerror}." if isinstance(error, OSError) else str(error)
             raise TapeError(
-                f"tape {str(self.path)!r} could not be put in its place: {error.strerror}. "
-                f"The recording stands in {str(self.journal)!r}."
+                f"tape {str(self.path)!r} could not be put in its place: {why} The recording is whole in "
+                f"{str(self.journal)!r}: mode 'resume' goes on from there."
             ) from error
         finally:
             self._writer = None
