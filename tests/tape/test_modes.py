@@ -474,3 +474,18 @@ def test_a_cassette_that_cannot_be_put_in_its_place_says_where_the_recording_is(
     (tmp_path / "t.yaml.new").rmdir()
     assert Script().agent(add).run_sync("go", tape=path).text == "it is 3"
     assert [file.name for file in tmp_path.iterdir()] == ["t.yaml"]
+
+
+def test_a_tape_that_grows_in_place_speaks_of_no_journal_when_its_last_line_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = TapeWriter.append
+
+    def full(self: TapeWriter, line: Any) -> None:
+        if line.get("type") == "whole":
+            raise ph.TapeError("there is no room")
+        append(self, line)
+
+    monkeypatch.setattr(TapeWriter, "append", full)
+    with pytest.raises(ph.TapeError, match=r"^there is no room$"):
+        script().agent(add).run_sync("go", tape=tmp_path / "t.jsonl")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from ..errors import ConfigError, TapeError, TapeLocked, TapeNotFound
 from ..http import Transport
 from .effects import Tape
-from .files import load_tape, mode_of, save_tape
+from .files import load_tape, mode_of, read_tape, save_tape
 from .formats import format_for, is_native, native
 from .lanes import here, lane_on
 from .opened import Branch, Faults, InDoubt, OnDivergence, OpenTape, Options, Skip
@@ -243,10 +243,10 @@ class _File:
                 return replace(tape, format=old.format, version=old.version)
         if self._seen is None or (is_native(self.path) and _begun(self.path) is None):
             return None
-        tape = load_tape(self.path)
+        tape, data = read_tape(self.path)
         if is_native(self.path):
             self._version = int(tape.version)
-            self._unsaid = tape.version > 1 and not tape.cut_off and not native.says_whole(self.path.read_bytes())
+            self._unsaid = tape.version > 1 and not tape.cut_off and not native.says_whole(data)
         return tape
 
     def _open_writer(self, meta: dict[str, Any]) -> TapeWriter:
@@ -289,23 +289,35 @@ class _File:
 
     def _commit(self, recorder: Recorder, *, whole: bool, played: Player | None = None) -> str | None:
         """Put the tape in its place. Where that fails, the journal stays."""
-        if self._writer is None and self._from_journal and whole and played and not played.unplayed():
-            self._open_writer(recorder.meta)  # It was only played: its recording had ended, and was not in its place.
-        if self._writer is None and self._unsaid and whole and played and not played.unplayed():
-            with suppress(TapeError):  # It was only played: perhaps it may not be written.
-                self._open_writer(recorder.meta)
-        replaces = self._seen is not None and (self.mode == "record" or self._from_journal)
+        unfinished = self._writer is None and (self._from_journal or self._unsaid)
+        if unfinished and whole and played and not played.unplayed():
+            self._finish(recorder)
         if (writer := self._writer) is None:
             self._release()
             return None
         try:
-            if writer.path != self.journal:
-                if whole:
-                    writer.append(native.whole())
-                return None
-            if replaces and not whole:
-                return self._keep_old(recorder.tape())
-            if replaces:
+            if writer.path == self.journal:
+                return self._replace(recorder, whole=whole)
+            if whole:
+                writer.append(native.whole())
+        finally:
+            self._writer = None
+            writer.close()
+            self._release()
+        return None
+
+    def _finish(self, recorder: Recorder) -> None:
+        """The run only played: the recording had come to its end, and not to its place, or had not said so."""
+        # A tape that only does not say that it is whole may be one that must not be written.
+        with nullcontext() if self._from_journal else suppress(TapeError):
+            self._open_writer(recorder.meta)
+
+    def _replace(self, recorder: Recorder, *, whole: bool) -> str | None:
+        """Put the journal's tape in the place of the file."""
+        try:
+            if self._seen is not None and (self.mode == "record" or self._from_journal):
+                if not whole:
+                    return self._keep_old(recorder.tape())
                 from .lineage import detach_children
 
                 detach_children(self.path)
@@ -317,10 +329,6 @@ class _File:
                 f"tape {str(self.path)!r} could not be put in its place: {why} The recording is whole in "
                 f"{str(self.journal)!r}: mode 'resume' goes on from there."
             ) from error
-        finally:
-            self._writer = None
-            writer.close()
-            self._release()
         return None
 
     def _keep_old(self, new: Tape) -> str:

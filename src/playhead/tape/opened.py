@@ -224,9 +224,11 @@ class OpenTape:
                 if found is None and self.closed:
                     raise player.not_found(base, asked)
             except Divergence as error:
-                self._unseen = self._unseen or error
-                place = self._otherwise(error, player.next_alike(None, asked))
-                self._unseen = None if self._unseen is error else self._unseen
+                try:
+                    place = self._otherwise(error, player.next_alike(None, asked))
+                except Divergence:
+                    self._unseen = self._unseen or error
+                    raise
                 return None if place is None else player.at(place)
             if found is not None or self._recorder is None:
                 return found

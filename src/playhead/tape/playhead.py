@@ -15,6 +15,7 @@ from .effects import ROOT, Tape, ToolRun
 from .opened import OpenTape
 from .playing import play
 from .recorder import CallRecording
+from .redact import REDACTED
 
 
 class Playhead:
@@ -101,12 +102,7 @@ class Playhead:
     def played_tool(self, call: ToolRun, effect: str) -> ToolRun | None:
         """The result of a tool from the tape, or None where the tool is to run. See `OpenTape.find_tool`."""
         played = self.opened.find_tool(call, effect)
-        if (
-            played is None
-            and self.last_played
-            and "REDACTED" in call.arguments
-            and self.opened.keeps_tools(self.lane)
-        ):
+        if played is None and self.last_played and REDACTED in call.arguments and self.opened.keeps_tools(self.lane):
             raise TapeError(
                 f"tape {self.name!r}: tool {call.name} in lane {call.lane} is to run with arguments that were "
                 f"redacted when its call was recorded: {call.arguments}. What was taken out cannot be known any "

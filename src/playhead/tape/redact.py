@@ -15,8 +15,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ..http import Headers, Request
 
-_REDACTED = "REDACTED"
-_TAKEN = re.compile(rf"(?<=[?&])([^=&#]+)={_REDACTED}(?=[&#]|$)")
+REDACTED = "REDACTED"
+"""What stands where a secret was."""
+
+_TAKEN = re.compile(rf"(?<=[?&])([^=&#]+)={REDACTED}(?=[&#]|$)")
 _PARAMETER = re.compile(r"(?<=[?&])([^=&#]+)=([^&#]*)")
 
 _ALLOWED = frozenset(
@@ -125,7 +127,7 @@ def safe_url(url: str) -> str:
 
 def taken_names(urls: Iterable[str]) -> frozenset[str]:
     """The names of parameters whose values were taken out of one of these URLs."""
-    return frozenset(name for url in urls if _REDACTED in url for name in _TAKEN.findall(url))
+    return frozenset(name for url in urls if REDACTED in url for name in _TAKEN.findall(url))
 
 
 def without(url: str, names: frozenset[str]) -> str:
@@ -133,7 +135,7 @@ def without(url: str, names: frozenset[str]) -> str:
     a key for tests, which looks like none, is no other request."""
     if not names or "?" not in url:
         return url
-    return _PARAMETER.sub(lambda found: f"{found[1]}={_REDACTED}" if found[1] in names else found[0], url)
+    return _PARAMETER.sub(lambda found: f"{found[1]}={REDACTED}" if found[1] in names else found[0], url)
 
 
 def taken_from_url(url: str) -> list[Taken]:
@@ -190,9 +192,9 @@ def _safe_value(parameter: str, taken: list[Taken]) -> str | None:
     name, equals, value = parameter.partition("=")
     if not equals or not _is_secret(name, value):
         return None
-    if value not in ("", _REDACTED):
+    if value not in ("", REDACTED):
         taken.append(Taken("a parameter that is named like a key", name, value))
-    return f"{name}={_REDACTED}"
+    return f"{name}={REDACTED}"
 
 
 def _is_secret(name: str, value: str) -> bool:
@@ -206,7 +208,7 @@ def _is_secret(name: str, value: str) -> bool:
 def _looks_secret(value: str) -> bool:
     """Whether sixteen characters of it or more look random: digits and letters, or small ones and capitals, are mixed
     as they are not in words, in names and in dates."""
-    return _REDACTED in value or bool(_UUID.search(value)) or any(map(_looks_random, _RUN.findall(value)))
+    return REDACTED in value or bool(_UUID.search(value)) or any(map(_looks_random, _RUN.findall(value)))
 
 
 def _looks_random(run: str) -> bool:

@@ -5,7 +5,8 @@ Headers and URLs are the matter of `..redact`. Here is the rest: known shapes of
 hold secrets, and what the user names.
 """
 
-from ._hits import REDACTED, Finding
+from ..redact import REDACTED
+from ._hits import Finding
 from ._leaves import Leaf, changed
 from ._redaction import Redaction
 from ._scrubber import Scrubber

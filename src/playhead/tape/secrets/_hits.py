@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-REDACTED = "REDACTED"
-"""What stands where a secret was."""
+from ..redact import REDACTED
 
 MARK = REDACTED.encode()
 

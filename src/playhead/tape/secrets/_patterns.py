@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from ...errors import ConfigError
-from ._hits import REDACTED, Hit
+from ..redact import REDACTED
+from ._hits import Hit
 
 _GROUP = "secret"
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
 from ...http import Headers, Request
-from ..redact import allowed_headers, safe_url
+from ..redact import REDACTED, allowed_headers, safe_url
 from . import _shapes as shapes
 from ._environment import secrets_of
-from ._hits import REDACTED, Finding, Hit, replaced, told
+from ._hits import Finding, Hit, replaced, told
 from ._kinds import Kind, kind_of
 from ._leaves import Leaf, changed, encoded
 from ._literals import Literals
