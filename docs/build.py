@@ -116,8 +116,8 @@ def _facts(provider: Provider) -> list[str]:
     facts += [f"Sent with every request: `{name}: {value}`." for name, value in provider.headers]
     if dialect.body:
         facts.append(f"In every body, unless an option says otherwise: `{json.dumps(dialect.body)}`.")
-    if dialect.reasoning_effort != plain.reasoning_effort:
-        facts.append('The setting `reasoning_effort` is sent as `{"reasoning": {"effort": ...}}`.')
+    if dialect.reasoning == "reasoning":
+        facts.append('The setting `reasoning` is sent as `{"reasoning": {"effort": ...}}`.')
     if dialect.stream_usage != plain.stream_usage:
         facts.append("Usage in a stream is not asked for: it does not know `stream_options.include_usage`.")
     if dialect.reasoning_history != plain.reasoning_history:

@@ -52,19 +52,27 @@ if TYPE_CHECKING:
     from .events import StreamReset as StreamReset
     from .events import ToolEnd as ToolEnd
     from .events import ToolStart as ToolStart
+    from .messages import Cache as Cache
+    from .messages import Citation as Citation
     from .messages import MediaPart as MediaPart
     from .messages import Message as Message
     from .messages import ModelResponse as ModelResponse
+    from .messages import Opaque as Opaque
+    from .messages import ProviderTool as ProviderTool
+    from .messages import Reasoning as Reasoning
     from .messages import ReasoningPart as ReasoningPart
     from .messages import RefusalPart as RefusalPart
     from .messages import Settings as Settings
+    from .messages import Source as Source
     from .messages import TextPart as TextPart
     from .messages import ToolCallPart as ToolCallPart
     from .messages import ToolResultPart as ToolResultPart
+    from .messages import ToolSpec as ToolSpec
     from .messages import Usage as Usage
     from .messages import system as system
     from .messages import user as user
     from .providers import Provider as Provider
+    from .providers import Route as Route
     from .tape.effects import Interaction as Interaction
     from .tape.effects import Tape as Tape
     from .tape.effects import ToolRun as ToolRun
@@ -101,10 +109,11 @@ _HOMES = {
         *("ToolEnd", "ToolStart"),
     ),
     "messages": (
-        *("MediaPart", "Message", "ModelResponse", "ReasoningPart", "RefusalPart", "Settings", "TextPart"),
-        *("ToolCallPart", "ToolResultPart", "Usage", "system", "user"),
+        *("Cache", "Citation", "MediaPart", "Message", "ModelResponse", "Opaque", "ProviderTool", "Reasoning"),
+        *("ReasoningPart", "RefusalPart", "Settings", "Source", "TextPart", "ToolCallPart", "ToolResultPart"),
+        *("ToolSpec", "Usage", "system", "user"),
     ),
-    "providers": ("Provider",),
+    "providers": ("Provider", "Route"),
     "tape.effects": ("Interaction", "Tape", "ToolRun"),
     "tape.files": ("load_tape", "save_tape"),
     "tape.lanes": ("lane",),

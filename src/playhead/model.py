@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -43,8 +43,8 @@ class Model:
 
     def key(self) -> str | None:
         """The API key, from what was given or from the environment; None where there is none."""
-        from_env = os.environ.get(self.provider.key_env) if self.provider.key_env else None
-        return self._api_key or (from_env or "").strip() or None
+        in_env = (os.environ.get(name, "").strip() for name in self.provider.key_names)
+        return self._api_key or next((key for key in in_env if key), None)
 
     def require_key(self) -> None:
         """Make sure that there is a key where one is needed.
@@ -52,9 +52,10 @@ class Model:
         Raises:
             MissingKey: there is none.
         """
-        if self.provider.key_required and self.provider.key_env and not self.key():
+        names = self.provider.key_names
+        if self.provider.key_required and names and not self.key():
             raise MissingKey(
-                f"there is no API key for {self.provider.name}: set {self.provider.key_env} in the environment, or "
+                f"there is no API key for {self.provider.name}: set {' or '.join(names)} in the environment, or "
                 "pass api_key=. (Replaying a tape needs none.)"
             )
 
@@ -63,9 +64,10 @@ class Model:
 
         Raises:
             EncodeError: the wire format has no words for it.
+            ConfigError: the provider's address needs something that is not set.
         """
-        encoded = self._wire.encode_request(request, self.provider.dialect, self.provider.name)
-        accept = "text/event-stream" if request.stream else "application/json"
+        encoded = self._wire.encode_request(request, self.provider.dialect, self.provider.origin)
+        accept = self._wire.STREAM_TYPE if request.stream else "application/json"
         headers = (
             ("Accept", accept),
             ("Content-Type", "application/json"),
@@ -73,9 +75,22 @@ class Model:
             *self.provider.headers,
             *encoded.headers,
         )
-        base = urlsplit(self.provider.base_url)  # It may have a query, as Azure's `?api-version=...`.
-        url = urlunsplit(base._replace(path=base.path.rstrip("/") + self._wire.PATH))
-        return Request("POST", url, headers, encoded.body), encoded
+        return Request("POST", self.url(stream=request.stream), headers, encoded.body), encoded
+
+    def url(self, *, stream: bool) -> str:
+        """Where requests go.
+
+        Raises:
+            ConfigError: the provider's address needs something that is not set.
+        """
+        dialect, wire = self.provider.dialect, self._wire
+        path = dialect.path or wire.PATH
+        if stream:
+            path = dialect.stream_path or dialect.path or wire.STREAM_PATH
+        path, _, query = path.replace("{model}", quote(self.id, safe="@")).partition("?")
+        base = urlsplit(self.provider.address())  # It may have a query, as Azure's `?api-version=...`.
+        query = "&".join(filter(None, (base.query, query)))
+        return urlunsplit(base._replace(path=base.path.rstrip("/") + path, query=query))
 
     async def stream(self, request: Request, transport: Transport) -> AsyncGenerator[MessageEvent]:
         """Send a request and give events as they arrive, `MessageEnd` last, when the whole response is there.
@@ -92,7 +107,7 @@ class Model:
             headers = {name.lower(): value for name, value in allowed_headers(response.headers)}
             if not 200 <= response.status < 300 or response.status == 204:
                 raise await self._refusal(response, headers)
-            decoder = self._wire.Decoder(self.provider.name)
+            decoder = self._wire.Decoder(self.provider.origin)
             try:
                 async for event in _events(response, decoder):
                     if isinstance(event, MessageEnd):

@@ -61,7 +61,7 @@ def refused(
     """
     meaning = _meaning(_code_as_status(error.code) if status == 200 else status)
     wait = retry_after(headers)
-    key = f"the API key in {provider.key_env}" if provider.key_env else "the API key"
+    key = f"the API key in {' or '.join(provider.key_names)}" if provider.key_names else "the API key"
     when = "later" if wait is None else f"in {wait:g} s"
     location = safe_url(headers.get("location", "nowhere")).partition("?")[0]
     address = safe_url(provider.base_url).partition("?")[0]

@@ -15,7 +15,7 @@ from .events import MessageEnd, MessageEvent, PartDelta, PartEnd
 from .messages import Message, ModelResponse, ReasoningPart, TextPart, ToolCallPart, Usage, add_known
 from .providers import provider_for_url
 from .tape.effects import INTERRUPTED, Interaction, Tape, ToolRun
-from .wire import RequestSummary, WireFormat, wire_for_path
+from .wire import RequestSummary, WireFormat, describe_request, wire_for_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ def hear(call: Interaction) -> Heard:
         refusal = (
             ProviderError(" ".join(text.split())[:200], status=call.status) if (call.status or 0) >= 400 else None
         )
-        return Heard(None, name, _summary_of_unknown(call), (), _text_only(text), refusal)
-    asked = wire.describe_request(call.request.body)
+        return Heard(None, name, describe_request(call.request.body), (), _text_only(text), refusal)
+    asked = describe_request(call.request.body, urlsplit(call.request.url).path)
     if call.status is None:
         return Heard(wire, name, asked, (), _text_only(""), None)
     if call.status >= 400:
@@ -124,15 +124,6 @@ def _response(events: list[tuple[int, MessageEvent]]) -> ModelResponse:
 def _text_only(text: str, reasoning: str = "", calls: tuple[ToolCallPart, ...] = ()) -> ModelResponse:
     parts = ((ReasoningPart(reasoning),) if reasoning else ()) + ((TextPart(text),) if text else ()) + calls
     return ModelResponse(Message("assistant", parts))
-
-
-def _summary_of_unknown(call: Interaction) -> RequestSummary:
-    try:
-        fields: Any = msgspec.json.decode(call.request.body)
-        model, stream = fields.get("model"), fields.get("stream")
-    except (ValueError, AttributeError, RecursionError):
-        return RequestSummary()
-    return RequestSummary(model if isinstance(model, str) else None, stream if isinstance(stream, bool) else None)
 
 
 def _summary_of_call(call: Interaction, heard: Heard) -> dict[str, Any]:

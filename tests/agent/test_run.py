@@ -149,8 +149,8 @@ def test_openrouters_options_go_where_they_belong() -> None:
 
 def test_the_effort_of_reasoning_is_one_setting_for_all_providers() -> None:
     it = Script(("x",), ("x",))
-    it.agent(model="openrouter:m", api_key="k", reasoning_effort="high").run_sync("go")
-    it.agent(model="openai:gpt-5", api_key="k", reasoning_effort="high", max_tokens=9).run_sync("go")
+    it.agent(model="openrouter:m", api_key="k", reasoning="high").run_sync("go")
+    it.agent(model="openai:gpt-5", api_key="k", reasoning="high", max_tokens=9).run_sync("go")
     assert it.requests[0]["reasoning"] == {"effort": "high"}
     assert it.requests[1]["reasoning_effort"] == "high"
     assert it.requests[1]["max_completion_tokens"] == 9
@@ -306,7 +306,9 @@ def test_unknown_usage_stays_unknown_in_the_sum() -> None:
 
 
 def test_reasoning_of_another_provider_stays_home_and_the_result_says_so() -> None:
-    stranger = ph.ReasoningPart("hm", ({"type": "reasoning.encrypted", "data": "x"},), "reasoning", "elsewhere")
+    stranger = ph.ReasoningPart(
+        "hm", ph.Opaque("openai_chat", {"details": [{"type": "reasoning.encrypted", "data": "x"}]}, "elsewhere")
+    )
     history = [ph.user("a"), ph.Message("assistant", (stranger, ph.TextPart("b")))]
     it = Script(("x",))
     result = it.agent().run_sync("go", messages=history)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from playhead import PlayheadError
 from playhead.events import MessageEnd, MessageEvent, MessageStart, PartDelta, PartEnd, PartStart
-from playhead.wire.openai_chat import Decoder, describe_request, read_error
+from playhead.wire import describe_request
+from playhead.wire.openai_chat import Decoder, read_error
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

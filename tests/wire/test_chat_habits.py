@@ -223,7 +223,7 @@ def test_fragments_of_one_reasoning_detail_are_joined_and_a_late_signature_is_pu
         chunk(entry(signature="sig")),
         chunk(finish="stop"),
     )
-    details = [d for part in response.message.parts if isinstance(part, ReasoningPart) for d in part.details]
+    details = [d for part in response.message.parts if isinstance(part, ReasoningPart) for d in details_of(part)]
     assert details == [
         {"type": "reasoning.text", "index": 0, "text": "The end", "format": "anthropic-claude-v1", "signature": "sig"}
     ]
@@ -236,7 +236,7 @@ def test_encrypted_details_are_never_joined() -> None:
     response = answer(chunk(entry("a")), chunk(entry("b")), chunk({"content": "x"}, "stop"))
     (part, _) = response.message.parts
     assert isinstance(part, ReasoningPart)
-    assert [detail["data"] for detail in part.details] == ["a", "b"]
+    assert [detail["data"] for detail in details_of(part)] == ["a", "b"]
 
 
 def test_what_is_not_understood_is_kept() -> None:
@@ -395,3 +395,7 @@ def test_lone_surrogates_and_nan_are_survived() -> None:
 def test_the_message_of_a_refusal_is_found_in_every_form(body: bytes, message: str, code: str | None) -> None:
     error = read_error(body, 400)
     assert (error.message, error.code) == (message, code)
+
+
+def details_of(part: ReasoningPart) -> list[dict[str, Any]]:
+    return part.opaque.data.get("details", []) if part.opaque else []

@@ -80,7 +80,12 @@ def test_its_usage_is_the_one_that_was_sent_and_reasoning_is_a_part_of_the_outpu
 @pytest.mark.parametrize(("name", "n", "case"), RESPONSES, ids=IDS)
 def test_its_opaque_reasoning_is_kept_whole_and_in_order(name: str, n: int, case: dict[str, Any]) -> None:
     parts = final(decode(body(name, n))).message.parts
-    details = [entry for part in parts if isinstance(part, ReasoningPart) for entry in part.details]
+    details = [
+        entry
+        for part in parts
+        if isinstance(part, ReasoningPart) and part.opaque
+        for entry in part.opaque.data.get("details", ())
+    ]
     assert [without_nulls(entry) for entry in details] == [
         without_nulls(entry) for entry in case["response"]["reasoning_meta"]
     ]

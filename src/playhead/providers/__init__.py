@@ -13,9 +13,9 @@ from functools import cache
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
-from ._provider import Provider
+from ._provider import Provider, Route
 
-__all__ = ["Provider", "find_provider", "provider_for_url", "provider_names", "resolve"]
+__all__ = ["Provider", "Route", "find_provider", "provider_for_url", "provider_names", "resolve"]
 
 
 @cache

@@ -12,7 +12,7 @@ PROVIDER = Provider(
     public=True,
     dialect=Dialect(
         body={"usage": {"include": True}},
-        reasoning_effort="reasoning",
+        reasoning="reasoning",
         option_fields=(
             "provider",
             "models",

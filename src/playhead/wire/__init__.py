@@ -1,14 +1,17 @@
 """
-Wire formats without I/O: messages to request bytes, response bytes to events.
+Wire formats without I/O: messages to request bytes, response bytes to events; and the other half, for a server:
+request bytes to messages, events to response bytes.
 
 Nothing here awaits, sleeps, reads a clock or knows a transport. A format is a module with
 
-    PATH                                                     where it is served, below a provider's base URL
+    NAME, PATH, STREAM_PATH, STREAM_TYPE                     its name, where it is served, what its streams are called
     encode_request(request, dialect, origin) -> Encoded      what to send, and what could not be said
     Decoder(origin).feed(bytes) -> list of events            however the bytes are cut
     Decoder(origin).close() -> list of events                the bytes are over
     read_error(body, status) -> ProviderError                what a refusal says
-    describe_request(body) -> RequestSummary                 what a recorded request asked for
+    decode_request(body, path, origin) -> ModelRequest       what somebody else's request asks for
+    Encoder(stream).send(event) -> bytes                     the answer to it
+    encode_error(error) -> (status, bytes)                   a refusal of it
 """
 
 from __future__ import annotations
@@ -17,14 +20,37 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..errors import DecodeError, ProviderError
+from ..errors import DecodeError, PlayheadError, ProviderError
 from ..events import MessageEvent
 from ..messages import ModelRequest
+from ._describe import describe_request
 from ._dialect import Dialect, Encoded, RequestSummary
 
-__all__ = ["Decoder", "Dialect", "Encoded", "RequestSummary", "WireFormat", "wire_for_path", "wire_format"]
+__all__ = [
+    "WIRE_FORMATS",
+    "Decoder",
+    "Dialect",
+    "Encoded",
+    "Encoder",
+    "RequestSummary",
+    "WireFormat",
+    "describe_request",
+    "wire_for_path",
+    "wire_format",
+]
 
-_NAMES = ("openai_chat",)
+WIRE_FORMATS = ("openai_chat",)
+"""The names of the wire formats."""
+
+_ENDS = {
+    "openai_chat": ("/chat/completions",),
+    "openai_responses": ("/responses",),
+    "anthropic": ("/messages", ":rawPredict", ":streamRawPredict"),
+    "gemini": (":generateContent", ":streamGenerateContent"),
+    "bedrock": ("/invoke", "/invoke-with-response-stream"),
+    "bedrock_converse": ("/converse", "/converse-stream"),
+}
+"""How the paths end at which a format is served: known without loading the format."""
 
 
 class Decoder(Protocol):
@@ -54,11 +80,34 @@ class Decoder(Protocol):
         ...
 
 
+class Encoder(Protocol):
+    """Events in, response bytes out: a stream, or one JSON body that comes with the last event."""
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What the format could not say so far, one sentence each."""
+        ...
+
+    def send(self, event: MessageEvent) -> bytes:
+        """The bytes that say this event; they may be none. With `MessageEnd` comes all that is left.
+
+        Raises:
+            EncodeError: the format cannot say it, and leaving it out would change the answer.
+        """
+        ...
+
+    def fail(self, error: PlayheadError) -> bytes:
+        """How a stream that has begun says that it breaks off."""
+        ...
+
+
 class WireFormat(Protocol):
     """What a module of this package offers."""
 
     NAME: str
     PATH: str
+    STREAM_PATH: str
+    STREAM_TYPE: str
 
     @property
     def encode_request(self) -> Callable[[ModelRequest, Dialect, str | None], Encoded]: ...
@@ -70,7 +119,13 @@ class WireFormat(Protocol):
     def read_error(self) -> Callable[[bytes, int], ProviderError]: ...
 
     @property
-    def describe_request(self) -> Callable[[bytes], RequestSummary]: ...
+    def decode_request(self) -> Callable[[bytes, str, str | None], ModelRequest]: ...
+
+    @property
+    def Encoder(self) -> Callable[[bool], Encoder]: ...  # noqa: N802 - it is a class there
+
+    @property
+    def encode_error(self) -> Callable[[PlayheadError], tuple[int, bytes]]: ...
 
 
 def wire_format(name: str) -> WireFormat:
@@ -79,13 +134,14 @@ def wire_format(name: str) -> WireFormat:
     Raises:
         LookupError: there is no such format.
     """
-    if name not in _NAMES:
-        raise LookupError(f"there is no wire format {name!r}; there are: {', '.join(_NAMES)}")
+    if name not in WIRE_FORMATS:
+        raise LookupError(f"there is no wire format {name!r}; there are: {', '.join(WIRE_FORMATS)}")
     module: Any = importlib.import_module(f".{name}", __name__)
     return module
 
 
 def wire_for_path(path: str) -> WireFormat | None:
     """The wire format that is served at the path of a URL, if it is one that is known."""
-    found = (wire_format(name) for name in _NAMES)
-    return next((wire for wire in found if path.rstrip("/").endswith(wire.PATH)), None)
+    path = path.rstrip("/")
+    found = next((name for name, ends in _ENDS.items() if path.endswith(ends)), None)
+    return wire_format(found) if found in WIRE_FORMATS else None

@@ -2,8 +2,9 @@
 Builds the events and the final response: the only writer of events, and the only state machine.
 
 A codec reports facts in whatever order its provider sends them; the assembler turns them into the grammar of
-`playhead.events`. Text, refusal and reasoning follow one another, so that one of them ends when something else
-begins; tool calls may interleave, so that they stay open until the answer ends.
+`playhead.events`. Where a provider names its parts (by index or by id), the codec opens a `Prose` or a `Call` for
+each, adds to it, and ends it; parts may interleave. Where it does not, `text`, `refusal` and `reasoning` go on with
+the part under way, which ends when something else begins. What was not ended ends with the answer.
 
     state     fact                     next
     idle      start                    open
@@ -22,54 +23,83 @@ import msgspec
 from ..errors import DecodeError
 from ..events import MessageEnd, MessageEvent, MessageStart, PartDelta, PartEnd, PartStart
 from ..messages import (
+    Citation,
     FinishReason,
+    MediaPart,
     Message,
     ModelResponse,
+    Opaque,
     Part,
     ReasoningPart,
     RefusalPart,
+    Source,
     TextPart,
     ToolCallPart,
+    ToolResultPart,
     Usage,
 )
 
-_MERGED_DETAILS = {"reasoning.text": "text", "reasoning.summary": "summary"}
-"""The `reasoning_details` that come in fragments, and the field in which the fragments stand."""
+ProseKind = Literal["text", "refusal", "reasoning"]
+
+MAX_PARTS = 100_000
+"""Parts that one answer may have: no real one comes near, and what grows without end is a fault."""
 
 
-class _Prose:
-    """A text, refusal or reasoning part under way."""
+class Prose:
+    """A text, refusal or reasoning part under way.
 
-    __slots__ = ("chunks", "details", "field", "index", "kind", "origin")
+    Attributes:
+        citations: what the text rests on; a codec appends to it.
+        data: what the issuer wants back with the part; a codec writes to it.
+    """
 
-    def __init__(self, index: int, kind: Literal["text", "refusal", "reasoning"], origin: str | None) -> None:
+    __slots__ = ("chunks", "citations", "data", "details", "ended", "index", "kind", "origin", "wire")
+
+    def __init__(self, index: int, kind: ProseKind, wire: str, origin: str | None) -> None:
         self.index = index
-        self.kind = kind
+        self.kind: ProseKind = kind
+        self.wire = wire
         self.origin = origin
         self.chunks: list[str] = []
+        self.citations: list[Citation] = []
+        self.data: dict[str, Any] = {}
         self.details: list[_Fragments] = []
-        self.field: str | None = None
+        self.ended = False
 
     def part(self) -> Part:
         joined = "".join(self.chunks)
+        data = dict(self.data)
+        if self.details:
+            data["details"] = [entry.joined() for entry in self.details]
+        opaque = Opaque(self.wire, data, self.origin) if data else None
         if self.kind == "text":
-            return TextPart(joined)
+            return TextPart(joined, tuple(self.citations), None, opaque)
         if self.kind == "refusal":
-            return RefusalPart(joined)
-        return ReasoningPart(joined, tuple(entry.joined() for entry in self.details), self.field, self.origin)
+            return RefusalPart(joined, opaque)
+        return ReasoningPart(joined, opaque)
 
 
 class Call:
-    """A tool call under way. A codec finds it again by whatever its provider names it with."""
+    """A tool call under way. A codec finds it again by whatever its provider names it with.
 
-    __slots__ = ("chunks", "id", "index", "name", "shown")
+    Attributes:
+        data: what the issuer wants back with the call; a codec writes to it.
+        provider_executed: whether the provider runs the tool itself.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("chunks", "data", "ended", "id", "index", "name", "origin", "provider_executed", "shown", "wire")
+
+    def __init__(self, wire: str, origin: str | None, provider_executed: bool) -> None:
         self.id = ""
         self.name = ""
+        self.wire = wire
+        self.origin = origin
+        self.provider_executed = provider_executed
         self.chunks: list[str] = []
+        self.data: dict[str, Any] = {}
         self.index = -1
         self.shown = False
+        self.ended = False
 
     def is_whole(self) -> bool:
         """Whether the arguments so far are JSON."""
@@ -80,17 +110,19 @@ class Call:
         return True
 
     def part(self) -> ToolCallPart:
-        return ToolCallPart(self.id, self.name, "".join(self.chunks))
+        opaque = Opaque(self.wire, dict(self.data), self.origin) if self.data else None
+        return ToolCallPart(self.id, self.name, "".join(self.chunks), self.provider_executed, opaque)
 
 
 class Assembler:
     """One answer, from its first fact to its last.
 
     Args:
-        origin: the provider that answers, noted on opaque reasoning data.
+        origin: the provider that answers, noted on opaque data.
+        wire: the wire format, noted there too.
     """
 
-    def __init__(self, origin: str | None = None) -> None:
+    def __init__(self, origin: str | None = None, wire: str = "") -> None:
         self.state: Literal["idle", "open", "done", "failed"] = "idle"
         self.id = ""
         self.model = ""
@@ -99,11 +131,13 @@ class Assembler:
         self.finish_reason: FinishReason | None = None
         self.raw_finish_reason: str | None = None
         self.metadata: dict[str, Any] = {}
+        self.sources: list[Source] = []
         self.calls: list[Call] = []
-        self._origin = origin
+        self.wire = wire
+        self.origin = origin
         self._details: dict[tuple[str | None, str], _Fragments] = {}
-        self._prose: _Prose | None = None
-        self._parts: list[_Prose | Call] = []
+        self._prose: Prose | None = None
+        self._parts: list[Prose | Call | Part] = []
         self._events: list[MessageEvent] = []
 
     def take(self) -> list[MessageEvent]:
@@ -120,17 +154,18 @@ class Assembler:
             self._events.append(MessageStart(id, model))
 
     def text(self, delta: str) -> None:
-        """More text."""
+        """More text, of the part under way."""
         self._append("text", delta)
 
     def refusal(self, delta: str) -> None:
-        """More of a refusal."""
+        """More of a refusal, of the part under way."""
         self._append("refusal", delta)
 
     def reasoning(self, delta: str, field: str | None = None) -> None:
         """More readable reasoning, and the wire format's field in which it stood."""
         prose = self._append("reasoning", delta)
-        prose.field = field or prose.field
+        if field:
+            prose.data["field"] = field
 
     def reasoning_detail(self, entry: dict[str, Any]) -> None:
         """One entry of `reasoning_details`; a fragment of an earlier one is joined to it."""
@@ -139,7 +174,7 @@ class Assembler:
         earlier = self._details.get(key) if field else None
         if earlier is None or not earlier.goes_on_with(entry):
             fragments = self._details[key] = _Fragments(entry, field)
-            self._open("reasoning").details.append(fragments)
+            self.going("reasoning").details.append(fragments)
             return
         for key, value in entry.items():
             if key == field and isinstance(value, str):
@@ -147,10 +182,49 @@ class Assembler:
             elif value is not None and key != field:
                 earlier.entry[key] = value
 
-    def open_call(self) -> Call:
+    def going(self, kind: ProseKind) -> Prose:
+        """The part under way if it is of this kind, else a new one."""
+        prose = self._prose
+        if prose is not None and prose.kind == kind:
+            return prose
+        prose = self.open_prose(kind)
+        self._prose = prose
+        return prose
+
+    def open_prose(self, kind: ProseKind) -> Prose:
+        """A new part of text, refusal or reasoning, which the codec ends itself."""
+        self._require_open()
+        self.end_going()
+        prose = Prose(self._next_index(), kind, self.wire, self.origin)
+        self._parts.append(prose)
+        self._events.append(PartStart(prose.index, prose.part()))
+        return prose
+
+    def more(self, prose: Prose, delta: str) -> None:
+        """More of a part that was opened."""
+        if prose.ended:
+            raise DecodeError(f"the provider sent more {prose.kind} for a part that it had ended")
+        if delta:
+            prose.chunks.append(delta)
+            self._events.append(PartDelta(prose.index, prose.kind, delta))
+
+    def end_prose(self, prose: Prose) -> None:
+        """A part that was opened is whole. What comes for its `data` later still counts in the response."""
+        if not prose.ended:
+            prose.ended = True
+            self._events.append(PartEnd(prose.index, prose.part()))
+        if prose is self._prose:
+            self._prose = None
+
+    def end_going(self) -> None:
+        """The part under way is whole."""
+        if self._prose is not None:
+            self.end_prose(self._prose)
+
+    def open_call(self, *, provider_executed: bool = False) -> Call:
         """A new tool call."""
         self._require_open()
-        call = Call()
+        call = Call(self.wire, self.origin, provider_executed)
         self.calls.append(call)
         return call
 
@@ -160,15 +234,38 @@ class Assembler:
         call.id = call.id or id
         call.name = call.name or name
         if not call.shown and call.name:
-            self._close_prose()
-            call.shown, call.index = True, len(self._parts)
+            self.end_going()
+            call.shown, call.index = True, self._next_index()
             self._parts.append(call)
-            self._events.append(PartStart(call.index, ToolCallPart(call.id, call.name)))
+            begun = ToolCallPart(call.id, call.name, provider_executed=call.provider_executed)
+            self._events.append(PartStart(call.index, begun))
             self._events.extend(PartDelta(call.index, "tool_call", chunk) for chunk in call.chunks)
         if arguments:
+            if call.ended:
+                raise DecodeError(f"the provider sent more arguments for tool call {call.id!r}, which it had ended")
             call.chunks.append(arguments)
             if call.shown:
                 self._events.append(PartDelta(call.index, "tool_call", arguments))
+
+    def end_call(self, call: Call) -> None:
+        """A tool call is whole. Calls that the codec does not end are ended with the answer."""
+        if call.shown and not call.ended:
+            call.ended = True
+            self._name(call, self.calls.index(call))
+            self._events.append(PartEnd(call.index, call.part()))
+
+    def whole(self, part: MediaPart | ToolResultPart) -> None:
+        """A part that comes at once: a file, or the result of a tool that the provider ran."""
+        self._require_open()
+        self.end_going()
+        index = self._next_index()
+        self._parts.append(part)
+        self._events += (PartStart(index, part), PartEnd(index, part))
+
+    def source(self, source: Source) -> None:
+        """A page or a document that the answer is made from."""
+        if source not in self.sources:
+            self.sources.append(source)
 
     def finish(self, reason: FinishReason, raw: str) -> None:
         """Why the answer ends. Of several reasons the first counts."""
@@ -183,16 +280,22 @@ class Assembler:
         """The answer is whole."""
         self._require_open()
         for n, call in enumerate(self.calls):
-            if not call.id:  # Some servers send none, and the result must name something.
-                call.id = f"call_{hashlib.sha256(self.id.encode()).hexdigest()[:12]}_{n}"
+            self._name(call, n)
             if not call.name and call.chunks:
                 raise DecodeError(f"the provider sent arguments for tool call {call.id!r}, but never its name")
-        self._close_prose()
-        parts = [(built, built.part()) for built in self._parts]
-        self._events.extend(PartEnd(built.index, part) for built, part in parts if isinstance(built, Call))
+        self.end_going()
+        for built in self._parts:
+            if isinstance(built, Prose):
+                self.end_prose(built)
+        parts = [built.part() if isinstance(built, Prose | Call) else built for built in self._parts]
+        self._events.extend(
+            PartEnd(n, part)
+            for n, (built, part) in enumerate(zip(self._parts, parts, strict=True))
+            if isinstance(built, Call) and not built.ended
+        )
         self.state = "done"
         response = ModelResponse(
-            Message("assistant", tuple(part for _, part in parts)),
+            Message("assistant", tuple(parts)),
             self.finish_reason or "other",
             self.raw_finish_reason,
             self.usage,
@@ -200,30 +303,25 @@ class Assembler:
             self.id,
             self.model,
             self.metadata,
+            sources=tuple(self.sources),
+            wire=self.wire,
         )
         self._events.append(MessageEnd(response))
 
-    def _append(self, kind: Literal["text", "refusal", "reasoning"], delta: str) -> _Prose:
-        prose = self._open(kind)
+    def _name(self, call: Call, n: int) -> None:
+        if not call.id:  # Some servers send none, and the result must name something.
+            call.id = f"call_{hashlib.sha256(self.id.encode()).hexdigest()[:12]}_{n}"
+
+    def _append(self, kind: ProseKind, delta: str) -> Prose:
+        prose = self.going(kind)
         prose.chunks.append(delta)
         self._events.append(PartDelta(prose.index, kind, delta))
         return prose
 
-    def _open(self, kind: Literal["text", "refusal", "reasoning"]) -> _Prose:
-        prose = self._prose
-        if prose is not None and prose.kind == kind:
-            return prose
-        self._require_open()
-        self._close_prose()
-        prose = self._prose = _Prose(len(self._parts), kind, self._origin)
-        self._parts.append(prose)
-        self._events.append(PartStart(prose.index, prose.part()))
-        return prose
-
-    def _close_prose(self) -> None:
-        if (prose := self._prose) is not None:
-            self._prose = None
-            self._events.append(PartEnd(prose.index, prose.part()))
+    def _next_index(self) -> int:
+        if len(self._parts) >= MAX_PARTS:
+            raise DecodeError(f"the answer has more than {MAX_PARTS} parts")
+        return len(self._parts)
 
     def _require_open(self) -> None:
         if self.state != "open":
@@ -250,6 +348,10 @@ class _Fragments:
         if self.field is None or not self.chunks:
             return dict(self.entry)
         return {**self.entry, self.field: "".join(self.chunks)}
+
+
+_MERGED_DETAILS = {"reasoning.text": "text", "reasoning.summary": "summary"}
+"""The `reasoning_details` that come in fragments, and the field in which the fragments stand."""
 
 
 def _fragment_field(entry: dict[str, Any]) -> str | None:

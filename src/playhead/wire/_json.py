@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from ..errors import DecodeError, TruncatedStream
+from ..errors import DecodeError, EncodeError, TruncatedStream
 
 _decode = msgspec.json.Decoder().decode
 
@@ -76,3 +76,63 @@ def _whole_characters(value: Any) -> Any:
             return {_whole_characters(key): _whole_characters(item) for key, item in pairs}
         case _:
             return value
+
+
+def to_json(body: JSONObject) -> bytes:
+    """A request's body as JSON.
+
+    Raises:
+        EncodeError: something in it cannot be said as JSON.
+    """
+    try:
+        return msgspec.json.encode(body)
+    except (TypeError, ValueError, UnicodeEncodeError, RecursionError) as error:
+        fields = [name for name, value in body.items() if not _encodable(value)]
+        raise EncodeError(f"the request cannot be said as JSON, in {', '.join(fields)}: {error}") from error
+
+
+def _encodable(value: object) -> bool:
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def first_count(*values: object) -> int | None:
+    """The first of the values that is a whole number."""
+    return next((number for value in values if (number := count(value)) is not None), None)
+
+
+def number(value: object, otherwise: float | None = None) -> float | None:
+    """A finite number, also one sent as a string, as Vercel's gateway does."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return otherwise
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return otherwise
+    return found if found - found == 0 else otherwise  # neither NaN nor infinite
+
+
+def keep(metadata: dict[str, Any], source: JSONObject, known: frozenset[str]) -> None:
+    """Keep what is not understood. Lists grow, objects are merged, of other values the last counts."""
+    for key, value in source.items():
+        if value is None or key in known:
+            continue
+        if isinstance(value, list | dict):
+            merge(metadata, key, value)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            metadata[key] = value
+
+
+def merge(into: dict[str, Any], key: str, value: object) -> None:
+    """Put a value beside an earlier one of the same name, as `keep` does."""
+    earlier: object = into.get(key)
+    if isinstance(value, list) and isinstance(earlier, list):
+        earlier.extend(value)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    elif isinstance(value, dict) and isinstance(earlier, dict) and len(earlier) < 1000:  # pyright: ignore[reportUnknownArgumentType]
+        for name, item in obj(value).items():  # pyright: ignore[reportUnknownArgumentType]
+            merge(earlier, name, item)  # pyright: ignore[reportUnknownArgumentType]
+    elif value is not None and value != []:
+        into[key] = value

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
-
-import msgspec
 
 from ..errors import EncodeError
 from ..messages import (
@@ -22,8 +20,13 @@ from ..messages import (
     ToolResultPart,
     ToolSpec,
 )
-from ._dialect import Dialect, Encoded, RequestSummary
-from ._json import JSONObject, obj, objs, text
+from ._dialect import Dialect, Encoded
+from ._history import own, stayed_home
+from ._json import JSONObject, to_json
+from ._report import Report
+from ._settings import options_into, thinking
+
+NAME = "openai_chat"
 
 _REASONING_MODELS = re.compile(r"(^|/)(o1|o3|o4|gpt-5|gpt-oss)")
 """Model ids that take `max_completion_tokens`, and refuse or ignore `max_tokens`."""
@@ -43,48 +46,30 @@ def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None =
     Raises:
         EncodeError: the format has no words for a part, or the provider has no such option.
     """
-    settings, losses = request.settings, list[str]()
+    settings, report = request.settings, Report(NAME)
     body: JSONObject = {
         "model": request.model,
         "messages": [
-            encoded for message in request.messages for encoded in _encode_message(message, dialect, origin, losses)
+            encoded for message in request.messages for encoded in _encode_message(message, dialect, origin, report)
         ],
     }
     if (limit := settings.get("max_tokens")) is not None:
-        body["max_completion_tokens" if _REASONING_MODELS.search(request.model) else "max_tokens"] = limit
+        usual = "max_completion_tokens" if _REASONING_MODELS.search(request.model) else "max_tokens"
+        body[dialect.max_tokens or usual] = limit
     body |= {name: value for name in _PLAIN if (value := settings.get(name)) is not None}
-    if effort := settings.get("reasoning_effort"):
-        nested = dialect.reasoning_effort == "reasoning"
+    if (thought := thinking(settings)) and (effort := thought.as_effort()):
+        nested = dialect.reasoning == "reasoning"
         body |= {"reasoning": {"effort": effort}} if nested else {"reasoning_effort": effort}
     body |= _encode_tools(request.tools, settings)
     body |= dialect.body
-    headers = _encode_options(settings.get("options") or {}, dialect, body)
+    headers = options_into(body, settings.get("options") or {}, dialect)
     if request.stream:
         body["stream"] = True
         if dialect.stream_usage:
             body["stream_options"] = {"include_usage": True}
     body |= settings.get("extra_body") or {}
     headers |= settings.get("extra_headers") or {}
-    return Encoded(_to_json(body), tuple(headers.items()), tuple(losses))
-
-
-def describe_request(body: bytes) -> RequestSummary:
-    """What a recorded request asked for, as far as it says so."""
-    try:
-        fields = obj(msgspec.json.decode(body))
-    except (ValueError, RecursionError):
-        return RequestSummary()
-    stream = fields.get("stream")
-    prompts = [message for message in objs(fields.get("messages")) if message.get("role") == "user"]
-    return RequestSummary(
-        text(fields.get("model")) or None,
-        stream if isinstance(stream, bool) else None,
-        _said(prompts[-1].get("content")) if prompts else None,
-    )
-
-
-def _said(content: object) -> str | None:
-    return text(content) or "".join(text(piece.get("text")) for piece in objs(content)) or None
+    return Encoded(to_json(body), tuple(headers.items()), report.losses, report.unsupported)
 
 
 def _encode_tools(tools: tuple[ToolSpec, ...], settings: Settings) -> JSONObject:
@@ -106,33 +91,14 @@ def _encode_tool(tool: ToolSpec) -> JSONObject:
     return {"type": "function", "function": function}
 
 
-def _encode_options(options: Mapping[str, Any], dialect: Dialect, body: JSONObject) -> dict[str, str]:
-    """Put a provider's own options where they belong: into `body`, or into the headers that are returned."""
-    headers: dict[str, str] = {}
-    for name, value in options.items():
-        if name in dialect.option_fields:
-            body[name] = value
-        elif name in dialect.option_headers:
-            headers[dialect.option_headers[name]] = str(value)
-        else:
-            known = ", ".join([*dialect.option_fields, *dialect.option_headers]) or "none"
-            raise EncodeError(
-                f"this provider has no option {name!r}; its options are: {known}. "
-                "Fields that Playhead does not know go into `extra_body`."
-            )
-    return headers
-
-
-def _encode_message(
-    message: Message, dialect: Dialect, origin: str | None, losses: list[str]
-) -> Iterable[JSONObject]:
+def _encode_message(message: Message, dialect: Dialect, origin: str | None, report: Report) -> Iterable[JSONObject]:
     match message.role:
         case "system":
             yield {"role": "system", "content": message.text}
         case "user":
             yield {"role": "user", "content": _encode_content(message)}
         case "assistant":
-            yield _encode_assistant(message, dialect, origin, losses)
+            yield _encode_assistant(message, dialect, origin, report)
         case "tool":
             yield from _encode_results(message)
 
@@ -171,7 +137,7 @@ def _encode_media(part: MediaPart) -> JSONObject:
     )
 
 
-def _encode_assistant(message: Message, dialect: Dialect, origin: str | None, losses: list[str]) -> JSONObject:
+def _encode_assistant(message: Message, dialect: Dialect, origin: str | None, report: Report) -> JSONObject:
     body: JSONObject = {"role": "assistant"}
     words = "".join(part.text for part in message.parts if isinstance(part, TextPart))
     refusal = "".join(part.text for part in message.parts if isinstance(part, RefusalPart))
@@ -181,7 +147,7 @@ def _encode_assistant(message: Message, dialect: Dialect, origin: str | None, lo
         body["content"] = words
     if message.tool_calls:
         body["tool_calls"] = [_encode_call(call) for call in message.tool_calls]
-    body |= _encode_reasoning(message, origin, losses)
+    body |= _encode_reasoning(message, origin, report)
     if dialect.reasoning_history and message.tool_calls:
         body.setdefault("reasoning_content", message.reasoning)
     return body
@@ -193,18 +159,27 @@ def _encode_call(call: ToolCallPart) -> JSONObject:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _encode_reasoning(message: Message, origin: str | None, losses: list[str]) -> JSONObject:
+def _encode_reasoning(message: Message, origin: str | None, report: Report) -> JSONObject:
     """Reasoning in the form in which its issuer sent it, which is the form in which it wants it back."""
-    parts = [part for part in message.parts if isinstance(part, ReasoningPart)]
-    if strangers := {part.origin for part in parts if part.origin not in (None, origin)}:
-        losses.append(f"reasoning of {', '.join(sorted(map(str, strangers)))} stayed home")
-        parts = [part for part in parts if part.origin in (None, origin)]
     body: JSONObject = {}
-    if details := [entry for part in parts for entry in part.details]:
+    details: list[Any] = []
+    texts: dict[str, list[str]] = {}
+    for part in message.parts:
+        if not isinstance(part, ReasoningPart):
+            continue
+        data = own(part.opaque, NAME, origin)
+        if data is None:
+            if part.opaque is not None:
+                stayed_home(part, report)
+            continue
+        details += data.get("details", ())
+        if field := data.get("field"):
+            texts.setdefault(field, []).append(part.text)
+    if details:
         body["reasoning_details"] = details
-    fields = {part.field for part in parts if part.field}
-    for field in fields if not details else fields - {"reasoning"}:
-        body[field] = "".join(part.text for part in parts)
+    for field, words in texts.items():
+        if not (details and field == "reasoning"):
+            body[field] = "".join(words)
     return body
 
 
@@ -220,19 +195,3 @@ def _encode_results(message: Message) -> Iterable[JSONObject]:
             media.extend(_encode_media(item) for item in part.media)
     if media:
         yield {"role": "user", "content": media}
-
-
-def _to_json(body: JSONObject) -> bytes:
-    try:
-        return msgspec.json.encode(body)
-    except (TypeError, ValueError, UnicodeEncodeError) as error:
-        fields = [name for name, value in body.items() if not _encodable(value)]
-        raise EncodeError(f"the request cannot be said as JSON, in {', '.join(fields)}: {error}") from error
-
-
-def _encodable(value: object) -> bool:
-    try:
-        msgspec.json.encode(value)
-    except (TypeError, ValueError):
-        return False
-    return True
