@@ -72,16 +72,34 @@ class ProviderError(PlayheadError):
 
     Attributes:
         message: the provider's own words.
-        kind: `authentication`, `payment`, `permission`, `not_found`, `timeout`, `rate_limit`, `server`,
-            `bad_request`, `not_json` or `stream`.
+        kind: what it means, in one vocabulary for all providers:
+
+            * `authentication`: the key is missing, wrong or out of date
+            * `payment`: there is no credit left
+            * `permission`: the key may not do this, or not from here
+            * `not_found`: no such model, or no such address
+            * `rate_limit`: too many requests or tokens in too short a time
+            * `overloaded`: the provider has no room at the moment
+            * `context_length`: the request is longer than the model's context
+            * `content_policy`: a filter refused what was said
+            * `bad_request`: the provider cannot use the request as it is
+            * `server`: the provider has a problem
+            * `timeout`: the provider waited too long
+            * `not_json`: what answered is not the API
+            * `stream`: an answer broke off with an error that says no more
         status: HTTP status; 200 when the error stood inside the stream.
         code: the provider's own code, as text, where it sent one.
         provider: the provider's name.
-        retry_after: seconds to wait, where the provider named them.
+        retry_after: seconds to wait, as the provider named them; only where asking again may help.
         retryable: whether the same request may succeed later.
         hint: what to do about it.
+        used_tokens: how long the request was, where the provider said so: in `context_length`, and where one request
+            is more than a rate limit ever lets through.
+        limit_tokens: how long it may be, in the same cases.
+        request_id: how the provider calls the request, for asking its support.
         headers: the response's headers, names in lower case.
         body: the response's body, as it came.
+        metadata: what else the provider says, under its own names.
     """
 
     def __init__(
@@ -95,6 +113,9 @@ class ProviderError(PlayheadError):
         retry_after: float | None = None,
         retryable: bool = False,
         hint: str = "",
+        used_tokens: int | None = None,
+        limit_tokens: int | None = None,
+        request_id: str | None = None,
         headers: dict[str, str] | None = None,
         body: bytes = b"",
         metadata: dict[str, Any] | None = None,
@@ -108,6 +129,9 @@ class ProviderError(PlayheadError):
         self.retry_after = retry_after
         self.retryable = retryable
         self.hint = hint
+        self.used_tokens = used_tokens
+        self.limit_tokens = limit_tokens
+        self.request_id = request_id
         self.headers = headers or {}
         self.body = body
         self.metadata = metadata or {}

@@ -27,24 +27,35 @@ _ALLOWED = frozenset(
         "accept-encoding",
         "anthropic-beta",
         "anthropic-version",
+        "apim-request-id",
         "cache-control",
+        "cf-ray",
         "content-encoding",
         "content-length",
         "content-type",
         "date",
         "http-referer",
         "idempotency-key",
+        "mistral-correlation-id",
+        "nvcf-reqid",
         "openai-processing-ms",
         "openai-version",
+        "ratelimit",
+        "request-id",
         "retry-after",
         "retry-after-ms",
         "server",
         "transfer-encoding",
         "user-agent",
+        "x-amzn-errortype",
+        "x-amzn-requestid",
         "x-generation-id",
+        "x-goog-request-id",
+        "x-ms-request-id",
         "x-request-id",
         "x-should-retry",
         "x-title",
+        "x-vercel-id",
     }
 )
 _KEYS = """access account admin api app application auth client consumer developer encryption function license master
@@ -88,7 +99,16 @@ _TURN = re.compile(r"(?<=[a-z])[A-Z0-9]|(?<=[A-Z])[0-9]|(?<=[0-9])[A-Za-z]|(?<=[
 
 _TURN_AT_DIGIT = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 
-_ALLOWED_PREFIXES = ("playhead-", "x-ratelimit-", "anthropic-ratelimit-", "ratelimit-")
+_ALLOWED_PREFIXES = (
+    "anthropic-priority-",
+    "anthropic-ratelimit-",
+    "playhead-",
+    "ratelimit-",
+    "ratelimitbysize-",
+    "x-ratelimit-",
+    "x-ratelimitbysize-",
+    "x-tokenlimit-",
+)
 
 
 def allowed_headers(headers: Headers) -> Headers:

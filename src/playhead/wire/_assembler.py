@@ -87,9 +87,22 @@ class Call:
         provider_executed: whether the provider runs the tool itself.
     """
 
-    __slots__ = ("chunks", "data", "ended", "id", "index", "name", "origin", "provider_executed", "shown", "wire")
+    __slots__ = (
+        "chunks",
+        "data",
+        "ended",
+        "id",
+        "index",
+        "name",
+        "ordinal",
+        "origin",
+        "provider_executed",
+        "shown",
+        "wire",
+    )
 
-    def __init__(self, wire: str, origin: str | None, provider_executed: bool) -> None:
+    def __init__(self, ordinal: int, wire: str, origin: str | None, provider_executed: bool) -> None:
+        self.ordinal = ordinal
         self.id = ""
         self.name = ""
         self.wire = wire
@@ -108,6 +121,10 @@ class Call:
         except (ValueError, RecursionError):
             return False
         return True
+
+    def begun(self) -> ToolCallPart:
+        """What is known when the call is shown."""
+        return msgspec.structs.replace(self.part(), arguments="")
 
     def part(self) -> ToolCallPart:
         opaque = Opaque(self.wire, dict(self.data), self.origin) if self.data else None
@@ -135,6 +152,7 @@ class Assembler:
         self.calls: list[Call] = []
         self.wire = wire
         self.origin = origin
+        self._known: set[tuple[str | None, str | None]] = set()
         self._details: dict[tuple[str | None, str], _Fragments] = {}
         self._prose: Prose | None = None
         self._parts: list[Prose | Call | Part] = []
@@ -191,11 +209,16 @@ class Assembler:
         self._prose = prose
         return prose
 
-    def open_prose(self, kind: ProseKind) -> Prose:
-        """A new part of text, refusal or reasoning, which the codec ends itself."""
+    def open_prose(self, kind: ProseKind, data: dict[str, Any] | None = None) -> Prose:
+        """A new part of text, refusal or reasoning, which the codec ends itself.
+
+        Args:
+            data: what is known already of what the issuer wants back with the part.
+        """
         self._require_open()
         self.end_going()
         prose = Prose(self._next_index(), kind, self.wire, self.origin)
+        prose.data |= data or {}
         self._parts.append(prose)
         self._events.append(PartStart(prose.index, prose.part()))
         return prose
@@ -224,7 +247,7 @@ class Assembler:
     def open_call(self, *, provider_executed: bool = False) -> Call:
         """A new tool call."""
         self._require_open()
-        call = Call(self.wire, self.origin, provider_executed)
+        call = Call(len(self.calls), self.wire, self.origin, provider_executed)
         self.calls.append(call)
         return call
 
@@ -237,8 +260,7 @@ class Assembler:
             self.end_going()
             call.shown, call.index = True, self._next_index()
             self._parts.append(call)
-            begun = ToolCallPart(call.id, call.name, provider_executed=call.provider_executed)
-            self._events.append(PartStart(call.index, begun))
+            self._events.append(PartStart(call.index, call.begun()))
             self._events.extend(PartDelta(call.index, "tool_call", chunk) for chunk in call.chunks)
         if arguments:
             if call.ended:
@@ -251,7 +273,7 @@ class Assembler:
         """A tool call is whole. Calls that the codec does not end are ended with the answer."""
         if call.shown and not call.ended:
             call.ended = True
-            self._name(call, self.calls.index(call))
+            self._name(call)
             self._events.append(PartEnd(call.index, call.part()))
 
     def whole(self, part: MediaPart | ToolResultPart) -> None:
@@ -264,7 +286,8 @@ class Assembler:
 
     def source(self, source: Source) -> None:
         """A page or a document that the answer is made from."""
-        if source not in self.sources:
+        if (key := (source.url, source.title)) not in self._known:
+            self._known.add(key)
             self.sources.append(source)
 
     def finish(self, reason: FinishReason, raw: str) -> None:
@@ -279,8 +302,8 @@ class Assembler:
     def end(self) -> None:
         """The answer is whole."""
         self._require_open()
-        for n, call in enumerate(self.calls):
-            self._name(call, n)
+        for call in self.calls:
+            self._name(call)
             if not call.name and call.chunks:
                 raise DecodeError(f"the provider sent arguments for tool call {call.id!r}, but never its name")
         self.end_going()
@@ -308,9 +331,11 @@ class Assembler:
         )
         self._events.append(MessageEnd(response))
 
-    def _name(self, call: Call, n: int) -> None:
+    def _name(self, call: Call) -> None:
         if not call.id:  # Some servers send none, and the result must name something.
-            call.id = f"call_{hashlib.sha256(self.id.encode()).hexdigest()[:12]}_{n}"
+            # Where the answer has no id either, what is called tells one answer from the next.
+            known = self.id or "\0".join((call.name, *call.chunks))
+            call.id = f"call_{hashlib.sha256(known.encode(errors='replace')).hexdigest()[:12]}_{call.ordinal}"
 
     def _append(self, kind: ProseKind, delta: str) -> Prose:
         prose = self.going(kind)
