@@ -9,8 +9,18 @@ import pytest
 
 from playhead import DecodeError, ProviderError, TruncatedStream
 from playhead.events import MessageEnd, MessageEvent, PartDelta, PartEnd, PartStart
-from playhead.messages import ModelResponse, ReasoningPart, ToolCallPart, Usage
-from playhead.wire.openai_chat import Decoder, decode_usage, read_error
+from playhead.messages import (
+    Citation,
+    MediaPart,
+    ModelResponse,
+    Opaque,
+    ReasoningPart,
+    Source,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+)
+from playhead.wire.openai_chat import Decoder, Encoder, decode_usage, read_error
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 
@@ -395,6 +405,176 @@ def test_lone_surrogates_and_nan_are_survived() -> None:
 def test_the_message_of_a_refusal_is_found_in_every_form(body: bytes, message: str, code: str | None) -> None:
     error = read_error(body, 400)
     assert (error.message, error.code) == (message, code)
+
+
+def encoded_again(data: bytes, stream: bool = True) -> list[MessageEvent]:
+    """The events of what the encoder writes for these events."""
+    encoder = Encoder(stream)
+    written = b"".join(encoder.send(event) for event in decode(data))
+    assert encoder.losses == ()
+    return decode(written)
+
+
+def same_when_encoded(data: bytes) -> ModelResponse:
+    """The response, once it is sure that the encoder says it again, streamed and whole."""
+    events = decode(data)
+    assert encoded_again(data) == events
+    assert encoded_again(data, stream=False)[-1] == events[-1]
+    assert isinstance(events[-1], MessageEnd)
+    return events[-1].response
+
+
+def mine(**data: Any) -> Opaque:
+    return Opaque("openai_chat", data)
+
+
+def cited(url: str, start: int | None = None, end: int | None = None) -> dict[str, Any]:
+    fields = {"url": url, "title": url.upper(), "start_index": start, "end_index": end}
+    return {"type": "url_citation", "url_citation": fields}
+
+
+def test_annotations_cite_the_text_that_they_stand_at_and_are_sources() -> None:
+    a, b = cited("a", 0, 2), cited("b", 4, 6)
+    response = same_when_encoded(
+        sse(
+            chunk({"content": "one "}),
+            chunk({"content": "two", "annotations": [a]}),
+            chunk({"annotations": [b, {"type": "file", "file": {"hash": "h"}}]}),
+            chunk(finish="stop"),
+        )
+    )
+    assert response.message.citations == (
+        Citation("a", "A", None, 0, 2, mine(annotation=a)),
+        Citation("b", "B", None, 4, 6, mine(annotation=b)),
+    )
+    assert [source.url for source in response.sources] == ["a", "b"]
+    assert response.metadata == {"annotations": [{"type": "file", "file": {"hash": "h"}}]}
+
+
+def test_annotations_count_characters_of_all_the_text() -> None:
+    first, second = cited("a", 0, 3), cited("b", 5, 7)
+    response = answer(
+        chunk({"content": "one "}),
+        chunk({"reasoning": "hm"}),
+        chunk({"content": "two", "annotations": [first, second]}),
+        chunk(finish="stop"),
+    )
+    assert [(citation.url, citation.start, citation.end) for citation in response.message.citations] == [
+        ("a", 0, 3),
+        ("b", 1, 3),
+    ]
+
+
+def test_perplexitys_sources_come_with_every_chunk_and_count_once() -> None:
+    found = {"search_results": [{"url": "a", "title": "A", "date": "x"}], "citations": ["a", "b"]}
+    response = same_when_encoded(sse(chunk({"content": "x"}, **found), chunk(finish="stop", **found)))
+    assert response.sources == (Source("a", "A", {"url": "a", "title": "A", "date": "x"}), Source("b"))
+    assert response.metadata == found
+
+
+def test_images_that_a_model_makes_are_parts() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/webp;base64,aQ=="}, "index": 0}
+    linked = {"type": "image_url", "image_url": {"url": "http://x/i"}}
+    deltas = [chunk({"content": "see"}), chunk({"images": [image, linked]})]
+    response = same_when_encoded(sse(*deltas, chunk(finish="stop")))
+    assert response.message.parts[1:] == (
+        MediaPart("image/webp", b"i", opaque=mine(image={"index": 0})),
+        MediaPart("image/png", url="http://x/i"),
+    )
+
+
+@pytest.mark.parametrize("pieces", [["UklG", "Rg=="], ["UklG", "Rg"], ["UklGR", "g=="], ["Ukk=", "RkY="]])
+def test_sound_is_joined_from_its_pieces(pieces: list[str]) -> None:
+    deltas = [chunk({"audio": {"id": "audio_1", "data": piece}}) for piece in pieces]
+    deltas += [chunk({"audio": {"transcript": "o"}}), chunk({"audio": {"transcript": "k", "expires_at": 5}})]
+    response = same_when_encoded(sse(*deltas, chunk(finish="stop")))
+    opaque = mine(audio={"id": "audio_1", "transcript": "ok", "expires_at": 5})
+    assert response.message.parts == (MediaPart("audio/wav", b"RIFF", opaque=opaque),)
+
+
+def test_tools_that_groq_runs_itself_are_calls_with_results_and_sources() -> None:
+    begun = {"index": 0, "type": "search", "arguments": '{"query": "x"}'}
+    found = {"results": [{"url": "a", "title": "A", "content": "c", "score": 0.5}]}
+    ended = {**begun, "output": "Title: A", "search_results": found}
+    response = same_when_encoded(
+        sse(
+            chunk({"executed_tools": [begun]}),
+            chunk({"executed_tools": [ended]}),
+            chunk({"content": "x"}),
+            chunk(finish="stop"),
+        )
+    )
+    call, result, _ = response.message.parts
+    assert call == ToolCallPart("executed_0", "search", '{"query": "x"}', True, mine(executed_tool=begun))
+    assert result == ToolResultPart("executed_0", "search", "Title: A", opaque=mine(executed_tool=ended))
+    assert response.tool_calls == ()
+    assert response.sources == (Source("a", "A", found["results"][0]),)
+
+
+def test_mistrals_references_are_citations() -> None:
+    reference = {"type": "reference", "reference_ids": [1, 2]}
+    content = [{"type": "text", "text": "one"}, reference, {"type": "text", "text": " two"}]
+    data = sse(chunk({"content": content}), chunk(finish="stop"))
+    last = decode(data)[-1]
+    assert isinstance(last, MessageEnd)
+    assert last.response.message.citations == (Citation(end=3, opaque=mine(piece=reference)),)
+    # A stream says them behind the text: where they stood is lost.
+    again = encoded_again(data)[-1]
+    assert isinstance(again, MessageEnd)
+    assert again.response.message.citations == (Citation(end=7, opaque=mine(piece=reference)),)
+
+
+def test_thinking_in_content_goes_back_as_it_came() -> None:
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    response = same_when_encoded(sse(chunk({"content": [thinking]}), chunk({"content": "x"}), chunk(finish="stop")))
+    assert response.message.parts[0] == ReasoningPart("hm", mine(field="thinking"))
+
+
+def test_what_stands_beside_a_call_is_kept_for_its_issuer() -> None:
+    signature = {"google": {"thought_signature": "t"}}
+    first = {**call("{}", index=0, id="a", name="add"), "extra_content": signature}
+    custom = {"index": 1, "id": "b", "type": "custom", "custom": {"name": "sh", "input": "l"}}
+    deltas = [[first], [custom], [{"index": 1, "custom": {"input": "s"}}]]
+    response = same_when_encoded(sse(*(chunk({"tool_calls": delta}) for delta in deltas), chunk(finish="tool_calls")))
+    assert response.tool_calls == (
+        ToolCallPart("a", "add", "{}", opaque=mine(call={"extra_content": signature})),
+        ToolCallPart("b", "sh", "ls", opaque=mine(call={"type": "custom"})),
+    )
+
+
+def test_details_that_follow_what_came_in_a_field_repeat_it() -> None:
+    detail = {"type": "reasoning.text", "text": "hm", "signature": "s", "index": 0}
+    response = same_when_encoded(
+        sse(chunk({"reasoning": "hm"}), chunk({"reasoning_details": [detail]}), chunk({"content": "x"}, "stop"))
+    )
+    assert response.reasoning == "hm"
+    assert response.message.parts[0] == ReasoningPart("hm", mine(field="reasoning", details=[detail]))
+
+
+def test_each_readable_detail_is_a_part_with_its_own_signature() -> None:
+    def thought(text: str, n: int, **more: Any) -> dict[str, Any]:
+        return chunk(
+            {"reasoning": text, "reasoning_details": [{"type": "reasoning.text", "text": text, "index": n, **more}]}
+        )
+
+    data = sse(
+        thought("one", 0),
+        thought("!", 0, signature="a"),
+        thought("two", 1, signature="b"),
+        chunk({"content": "x"}, "stop"),
+    )
+    assert encoded_again(data) == decode(data)
+    last = decode(data)[-1]
+    assert isinstance(last, MessageEnd)
+    response = last.response
+    assert [part.text for part in response.message.parts if isinstance(part, ReasoningPart)] == ["one!", "two"]
+
+
+def test_a_server_without_a_clock_says_nothing_of_the_time() -> None:
+    assert answer(chunk({"content": "x"}, "stop", created=0)).metadata == {}
+    assert same_when_encoded(sse(chunk({"content": "x"}, created=5), chunk(finish="stop", created=5))).metadata == {
+        "created": 5
+    }
 
 
 def details_of(part: ReasoningPart) -> list[dict[str, Any]]:

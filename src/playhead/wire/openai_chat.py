@@ -15,7 +15,12 @@ from ..messages import FinishReason, Usage
 from ._assembler import Call
 from ._decoder import BaseDecoder, event_object, object_of
 from ._json import JSONObject, count, first_count, keep, number, obj, objs, text
+from ._openai_chat_answer import READABLE, ChatAnswer
+from ._openai_chat_encoder import Encoder
+from ._openai_chat_errors import encode_error
+from ._openai_chat_names import CHOICE_KEYS, CHUNK_KEYS, DELTA_KEYS, NAME, SEARCHED
 from ._openai_chat_request import encode_request
+from ._openai_chat_server import decode_request
 from ._refusals import provider_error, read_error
 
 __all__ = [
@@ -24,12 +29,14 @@ __all__ = [
     "STREAM_PATH",
     "STREAM_TYPE",
     "Decoder",
+    "Encoder",
+    "decode_request",
     "decode_usage",
+    "encode_error",
     "encode_request",
     "read_error",
 ]
 
-NAME = "openai_chat"
 PATH = STREAM_PATH = "/chat/completions"
 STREAM_TYPE = "text/event-stream"
 
@@ -43,13 +50,8 @@ _FINISH: dict[str, FinishReason] = {
 }
 
 _WORDS = frozenset({"role", "content"})
-_CHUNK_KEYS = frozenset({"id", "model", "object", "choices", "usage", "error", "obfuscation"})
-_CHOICE_KEYS = frozenset({"index", "delta", "message", "finish_reason", "usage", "error"})
-_DELTA_KEYS = frozenset(
-    {"role", "content", "refusal", "reasoning", "reasoning_content", "reasoning_details", "tool_calls"}
-    | {"function_call", "provider_metadata"}
-)
-"""What is understood. Everything else that comes is kept in the response's metadata."""
+_MEDIA = frozenset({"images", "audio", "annotations"})
+_CALL_KEYS = frozenset({"index", "id", "type", "function", "custom"})
 
 _MONEY_KEYS = frozenset({"cost", "is_byok", "cost_details"})
 """What a usage object says of money: it stands in the metadata, too."""
@@ -66,6 +68,7 @@ class Decoder(BaseDecoder):
 
     def __init__(self, origin: str | None = None) -> None:
         super().__init__(origin)
+        self._out = self._answer = ChatAnswer(origin, NAME)
         self._last_was_whole = False
         self._calls_by_id: dict[str, Call] = {}
         self._calls_by_index: dict[int, Call] = {}
@@ -109,7 +112,9 @@ class Decoder(BaseDecoder):
         if usage:
             out.usage, out.cost = decode_usage(usage), _cost(usage, out.cost)
             out.metadata |= {key: usage[key] for key in _MONEY_KEYS & usage.keys()}
-        keep(out.metadata, chunk, _CHUNK_KEYS)
+        if not SEARCHED.isdisjoint(chunk):
+            self._answer.results_of_search(chunk)
+        keep(out.metadata, chunk, CHUNK_KEYS)
         self._last_was_whole = finished and bool(usage)
 
     def _choice(self, choice: JSONObject, delta: JSONObject) -> None:
@@ -119,7 +124,7 @@ class Decoder(BaseDecoder):
         # Of what a delta holds most is null or empty, and says nothing.
         if said := {key: value for key, value in delta.items() if value}:
             self._delta(said)
-        keep(out.metadata, choice, _CHOICE_KEYS)
+        keep(out.metadata, choice, CHOICE_KEYS)
         if metadata := obj(delta.get("provider_metadata")):
             out.metadata["provider_metadata"] = metadata
             out.cost = number(obj(metadata.get("gateway")).get("cost"), out.cost)
@@ -134,44 +139,65 @@ class Decoder(BaseDecoder):
             out.text(content)  # As nearly all deltas are.
             return
         self._reasoning(delta)
+        for entry in objs(delta.get("executed_tools")):
+            self._answer.executed(entry)
         if isinstance(content, str):
             out.text(content)
         for piece in objs(content):
             self._piece(piece)
         if refusal := text(delta.get("refusal")):
             out.refusal(refusal)
+        if not _MEDIA.isdisjoint(delta):
+            self._media(delta)
         for call in objs(delta.get("tool_calls")):
-            self._call(call.get("index"), text(call.get("id")), obj(call.get("function")))
+            self._tool_call(call)
         if function := obj(delta.get("function_call")):
-            self._call(0, "", function)
-        keep(out.metadata, delta, _DELTA_KEYS)
+            self._call(0, "", function, {})
+        keep(out.metadata, delta, DELTA_KEYS)
 
     def _reasoning(self, delta: JSONObject) -> None:
         """Text that comes in several fields at once is counted once; entries of details are all kept."""
-        out = self._out
         details = objs(delta.get("reasoning_details"))
         for field in ("reasoning_content", "reasoning"):
             if found := text(delta.get(field)):
-                out.reasoning(found, field)
-                break
-        else:
-            for entry in details:
-                if found := text(entry.get("text")) or text(entry.get("summary")):
-                    out.reasoning(found)
-        for entry in details:
-            out.reasoning_detail(entry)
+                self._answer.reason([found], field, details)
+                return
+        if details:
+            found = [text(entry.get(READABLE.get(text(entry.get("type")), ""))) for entry in details]
+            # Details that follow what came in a field repeat it.
+            words = [] if self._answer.field_of_reasoning() else [word for word in found if word]
+            self._answer.reason(words, None, details)
 
     def _piece(self, piece: JSONObject) -> None:
-        """Content as a list, as Mistral sends it when the model thinks."""
-        if found := text(piece.get("text")):
-            out = self._out.reasoning if piece.get("type") == "thinking" else self._out.text
-            out(found)
-        thinking = piece.get("thinking")
-        for found in [text(thinking)] if isinstance(thinking, str) else [text(t.get("text")) for t in objs(thinking)]:
-            if found:
-                self._out.reasoning(found)
+        """Content as a list, as Mistral sends it when the model thinks or refers to sources."""
+        kind, found = piece.get("type"), text(piece.get("text"))
+        if kind == "reference":
+            self._answer.refer(piece)
+        elif found and kind != "thinking":
+            self._out.text(found)
+        thinking = piece.get("thinking") or (found if kind == "thinking" else "")
+        for words in [text(thinking)] if isinstance(thinking, str) else [text(t.get("text")) for t in objs(thinking)]:
+            if words:
+                self._answer.reason([words], "thinking", [])
 
-    def _call(self, index: object, id: str, function: JSONObject) -> None:
+    def _media(self, delta: JSONObject) -> None:
+        answer = self._answer
+        answer.annotate(objs(delta.get("annotations")))
+        for image in objs(delta.get("images")):
+            answer.image(image)
+        if audio := obj(delta.get("audio")):
+            answer.audio(audio)
+
+    def _tool_call(self, call: JSONObject) -> None:
+        function = obj(call.get("function"))
+        more = {key: value for key, value in call.items() if value is not None and key not in _CALL_KEYS}
+        if custom := obj(call.get("custom")):
+            function = {"name": custom.get("name"), "arguments": custom.get("input")}
+            more["type"] = "custom"
+        self._call(call.get("index"), text(call.get("id")), function, more)
+
+    def _call(self, index: object, id: str, function: JSONObject, more: JSONObject) -> None:
+        """More of a call; with `more` that its issuer wants back, such as Gemini's `extra_content`."""
         name, arguments = text(function.get("name")), function.get("arguments")
         if arguments is not None and not isinstance(arguments, str):
             arguments = msgspec.json.encode(arguments).decode()  # Some servers send the object itself.
@@ -184,7 +210,9 @@ class Decoder(BaseDecoder):
             call = self._out.open_call()
             if index is not None:
                 self._calls_by_index[index] = call
-        self._out.call(call, id, name, arguments or "")
+        if more:
+            call.data["call"] = obj(call.data.get("call")) | more
+        self._answer.call(call, id, name, arguments or "")
         if id:
             self._calls_by_id.setdefault(id, call)
 
