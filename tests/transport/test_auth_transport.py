@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,26 @@ from hypothesis import strategies as st
 import playhead as ph
 from chatwire import SSE, Script, stream
 from playhead.http import Request
-from playhead.transport.auth import AuthTransport
+from playhead.transport.auth import AuthTransport, bearer, scheme_for
 from playhead.transport.memory import MemoryTransport, respond
 
 KEY = "sk-or-v1-0123456789"
 
 
+def sent(auth: str, key: str | None, *headers: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """The headers with which a request goes out."""
+    inner = MemoryTransport(lambda _: respond(200))
+
+    async def main() -> None:
+        await AuthTransport(inner, scheme_for(auth, lambda: key)).send(Request("GET", "http://x.test/", headers))
+
+    asyncio.run(main())
+    return inner.requests[0].headers
+
+
 def heard(pieces: list[bytes], key: str | None = KEY) -> list[bytes]:
     async def main() -> list[bytes]:
-        transport = AuthTransport(MemoryTransport(lambda _: respond(200, pieces)), lambda: key)
+        transport = AuthTransport(MemoryTransport(lambda _: respond(200, pieces)), bearer(lambda: key))
         return [piece async for piece in await transport.send(Request("GET", "http://x.test/"))]
 
     return asyncio.run(main())
@@ -30,7 +42,7 @@ def test_a_request_gets_the_key_unless_it_has_one_of_its_own() -> None:
     inner = MemoryTransport(lambda _: respond(200))
 
     async def main() -> None:
-        transport = AuthTransport(inner, lambda: KEY)
+        transport = AuthTransport(inner, bearer(lambda: KEY))
         await transport.send(Request("GET", "http://x.test/"))
         await transport.send(Request("GET", "http://x.test/", (("authorization", "Basic x"),)))
 
@@ -38,6 +50,33 @@ def test_a_request_gets_the_key_unless_it_has_one_of_its_own() -> None:
     first, second = inner.requests
     assert first.headers == (("Authorization", f"Bearer {KEY}"),)
     assert second.headers == (("authorization", "Basic x"),)
+
+
+def test_a_key_may_have_a_header_of_its_own() -> None:
+    assert sent("x-api-key", KEY) == (("x-api-key", KEY),)
+    assert sent("x-api-key", None) == ()
+    own = ("Authorization", "Bearer of-their-own")
+    assert sent("x-api-key", KEY, own) == (own,)
+    assert sent("x-goog-api-key", KEY, ("X-Goog-Api-Key", "another")) == (("X-Goog-Api-Key", "another"),)
+
+
+@pytest.mark.parametrize("auth", ["aws", "google", "azure"])
+def test_a_key_needs_none_of_the_vendors_libraries(auth: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("botocore", "google.auth", "azure.identity"):
+        monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
+    name = "api-key" if auth == "azure" else "Authorization"
+    assert sent(auth, KEY) == ((name, KEY if auth == "azure" else f"Bearer {KEY}"),)
+
+
+def test_credentials_that_a_request_brings_do_not_come_back_either() -> None:
+    inner = MemoryTransport(lambda _: respond(200, b"you sent of-their-own", (("x-echo", "of-their-own"),)))
+
+    async def main() -> tuple[bytes, str | None]:
+        request = Request("GET", "http://x.test/", (("Authorization", "Bearer of-their-own"),))
+        response = await AuthTransport(inner, bearer(lambda: None)).send(request)
+        return await response.read(), response.header("x-echo")
+
+    assert asyncio.run(main()) == (b"you sent REDACTED", "REDACTED")
 
 
 @given(st.lists(st.sampled_from([KEY, KEY[:5], KEY[5:], "sk-", "s", "text", "\n\n"]), max_size=6), st.integers(1, 40))

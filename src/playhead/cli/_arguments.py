@@ -161,6 +161,16 @@ def parser() -> argparse.ArgumentParser:
     )
     crash.add_argument("--json", action="store_true", help="for scripts")
 
+    models = _command(commands, "models", "list the providers, and whether a key is set; or a provider's own models")
+    models.add_argument(
+        "provider",
+        nargs="?",
+        type=_provider,
+        metavar="PROVIDER",
+        help="ask this one for its models; or a server, as compat:URL",
+    )
+    models.add_argument("--json", action="store_true", help="for scripts")
+
     demo = _command(commands, "demo", "see an agent run, be recorded, and be replayed with the network closed")
     demo.add_argument("--tape", metavar="F", help="keep the demo's tape in this file")
     demo.add_argument("--pace", type=_pace, default=1.0, metavar="instant|recorded|xN", help=argparse.SUPPRESS)
@@ -203,6 +213,14 @@ def _resolve(model: str) -> object:
     from ..providers import resolve
 
     return resolve(model)
+
+
+def _provider(name: str) -> object:
+    from ..providers import compatible, find_provider
+
+    if name.startswith("compat:"):
+        return _said(compatible, name.removeprefix("compat:").partition("#")[0])
+    return _said(find_provider, name.partition(":")[0])
 
 
 def _parse_fault(text: str) -> object:

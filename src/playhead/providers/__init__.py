@@ -1,53 +1,54 @@
 """
-Providers as data, one small file each. The module's name is the provider's name.
+Providers as data, one small file each. The module's name is the provider's name, with `_` for `-`.
 
-A model is named `provider:model`, such as `openrouter:moonshotai/kimi-k2-0905`; any server that speaks a known wire
-format is named by its address, `compat:http://127.0.0.1:8080/v1#model`.
+A model is named `provider:model`, such as `openrouter:moonshotai/kimi-k2-0905`; any server that speaks chat
+completions is named by its address, `compat:http://127.0.0.1:8080/v1#model`. Other packages add providers by an entry
+point of the group `playhead.providers`, whose name is the provider's and whose value is a `Provider`.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from functools import cache
-from urllib.parse import urlsplit
+import msgspec
 
 from ..errors import ConfigError
-from ._provider import Provider, Route
+from ..wire import wire_for_path
+from ._provider import Derived, Provider, Route
+from ._registry import find_provider, plugin_names, provider_for_url, provider_names
 
-__all__ = ["Provider", "Route", "find_provider", "provider_for_url", "provider_names", "resolve"]
+__all__ = [
+    "Derived",
+    "Provider",
+    "Route",
+    "compatible",
+    "find_provider",
+    "plugin_names",
+    "provider_for_url",
+    "provider_names",
+    "resolve",
+]
 
 
-@cache
-def provider_names() -> tuple[str, ...]:
-    """The providers there are, by name."""
-    return tuple(sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")))
+def compatible(url: str) -> Provider:
+    """The provider that any server is which speaks chat completions at `url`.
 
-
-def find_provider(name: str) -> Provider:
-    """The provider called `name`.
+    An address that ends with a format's own path, such as `/v1/messages`, means that format.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: that is no address.
     """
-    if name not in provider_names():
-        raise ConfigError(
-            f"there is no provider {name!r}; there are: {', '.join(provider_names())}. Any compatible server is "
-            "reached as 'compat:http://host:port/v1#model', or with playhead.Provider(...)."
-        )
-    provider: Provider = importlib.import_module(f".{name}", __name__).PROVIDER
-    return provider
-
-
-def provider_for_url(url: str) -> Provider | None:
-    """The provider that answers at a URL, for telling recordings apart."""
-    host = urlsplit(url).hostname
-    providers = (find_provider(name) for name in provider_names())
-    return next((it for it in providers if host and urlsplit(it.base_url).hostname == host and it.public), None)
+    url = url.rstrip("/")
+    wire = wire_for_path(url)
+    found = Provider("compat", url, key_env="PLAYHEAD_COMPAT_API_KEY", key_required=False)
+    if wire is None or not url.endswith(wire.PATH):
+        return found
+    base_url = url.removesuffix(wire.PATH)
+    auth = "x-api-key" if wire.NAME == "anthropic" else found.auth
+    headers = (("anthropic-version", "2023-06-01"),) if wire.NAME == "anthropic" else ()
+    return msgspec.structs.replace(found, base_url=base_url, wire=wire.NAME, auth=auth, headers=headers)
 
 
 def resolve(model: str, provider: Provider | None = None) -> tuple[Provider, str]:
-    """The provider and the model's id that a name such as `openrouter:vendor/model` means.
+    """The provider, as it is for that model, and the model's id that a name such as `openrouter:vendor/model` means.
 
     Args:
         model: `provider:model`, `compat:URL#model`, or the id alone where `provider` is given.
@@ -56,27 +57,37 @@ def resolve(model: str, provider: Provider | None = None) -> tuple[Provider, str
         ConfigError: the name does not say both.
     """
     if provider is not None:
-        return provider, model.removeprefix(f"{provider.name}:")
+        id = model.removeprefix(f"{provider.name}:")
+        return provider.for_model(id), id
     name, colon, id = model.partition(":")
     if name == "compat":
-        url, _, id = id.partition("#")
-        if not url.startswith(("http://", "https://")):
-            raise ConfigError(
-                f"model {model!r}: after 'compat:' comes the server's address and after '#' the model, "
-                "such as 'compat:http://127.0.0.1:8080/v1#my-model'"
-            )
-        if not id:
-            raise ConfigError(
-                f"model {model!r} does not say which model: write it after '#', as in '{model}#my-model'"
-            )
-        return Provider("compat", url.rstrip("/"), key_env="PLAYHEAD_COMPAT_API_KEY", key_required=False), id
-    if not colon and name in provider_names():
-        found = find_provider(name)
-        if found.default_model:
-            return found, found.default_model
+        return _compatible(model, id)
+    if not colon and (default := _default(name)):
+        return default
     if not colon or not id:
         raise ConfigError(
             f"model {model!r} does not say its provider: write 'provider:model', such as "
             f"'openrouter:moonshotai/kimi-k2-0905' (providers: {', '.join(provider_names())})"
         )
-    return find_provider(name), id
+    return find_provider(name).for_model(id), id
+
+
+def _compatible(model: str, rest: str) -> tuple[Provider, str]:
+    url, _, id = rest.partition("#")
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"model {model!r}: after 'compat:' comes the server's address and after '#' the model, "
+            "such as 'compat:http://127.0.0.1:8080/v1#my-model'"
+        )
+    if not id:
+        raise ConfigError(f"model {model!r} does not say which model: write it after '#', as in '{model}#my-model'")
+    return compatible(url), id
+
+
+def _default(name: str) -> tuple[Provider, str] | None:
+    """What a provider's name alone means."""
+    try:
+        found = find_provider(name)
+    except ConfigError:
+        return None
+    return (found.for_model(found.default_model), found.default_model) if found.default_model else None

@@ -12,4 +12,5 @@ PROVIDER = Provider(
     key_required=False,
     default_model="qwen2.5-coder-0.5b-instruct",
     public=True,
+    models_url=None,
 )

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, TypedDict
+
 from ..wire import Dialect
-from ._provider import Provider
+from ._provider import Provider, fields_of
+
+HEADERS = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
+
+
+class OpenAIOptions(TypedDict, total=False):
+    """What only OpenAI's chat completions know."""
+
+    store: bool
+    metadata: dict[str, str]
+    service_tier: str
+    user: str
+    safety_identifier: str
+    prompt_cache_key: str
+    prompt_cache_retention: str
+    logit_bias: dict[str, int]
+    logprobs: bool
+    top_logprobs: int
+    prediction: dict[str, Any]
+    modalities: list[str]
+    audio: dict[str, Any]
+    verbosity: Literal["low", "medium", "high"]
+    web_search_options: dict[str, Any]
+    organization: str
+    project: str
+
 
 PROVIDER = Provider(
     name="openai",
     base_url="https://api.openai.com/v1",
     key_env="OPENAI_API_KEY",
     public=True,
-    dialect=Dialect(
-        option_fields=(
-            "store",
-            "metadata",
-            "service_tier",
-            "user",
-            "safety_identifier",
-            "prompt_cache_key",
-            "logit_bias",
-            "logprobs",
-            "top_logprobs",
-            "prediction",
-            "modalities",
-            "audio",
-            "verbosity",
-            "web_search_options",
-        ),
-        option_headers={"organization": "OpenAI-Organization", "project": "OpenAI-Project"},
-    ),
+    hosts=("*.api.openai.com",),
+    dialect=Dialect(cache="key", option_fields=fields_of(OpenAIOptions, HEADERS), option_headers=HEADERS),
 )

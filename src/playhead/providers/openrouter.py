@@ -2,8 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, TypedDict
+
 from ..wire import Dialect
-from ._provider import Provider
+from ._provider import Provider, fields_of
+
+HEADERS = {"referer": "HTTP-Referer", "title": "X-Title"}
+
+
+class OpenRouterOptions(TypedDict, total=False):
+    """What only OpenRouter knows. https://openrouter.ai/docs/api-reference/parameters"""
+
+    provider: dict[str, Any]
+    models: list[str]
+    route: Literal["fallback"]
+    reasoning: dict[str, Any]
+    usage: dict[str, bool]
+    transforms: list[str]
+    plugins: list[dict[str, Any]]
+    preset: str
+    user: str
+    top_k: int
+    top_a: float
+    min_p: float
+    repetition_penalty: float
+    logit_bias: dict[str, int]
+    verbosity: Literal["low", "medium", "high"]
+    session_id: str
+    modalities: list[str]
+    image_config: dict[str, Any]
+    web_search_options: dict[str, Any]
+    metadata: dict[str, str]
+    trace: dict[str, Any]
+    referer: str
+    title: str
+
 
 PROVIDER = Provider(
     name="openrouter",
@@ -13,24 +46,8 @@ PROVIDER = Provider(
     dialect=Dialect(
         body={"usage": {"include": True}},
         reasoning="reasoning",
-        option_fields=(
-            "provider",
-            "models",
-            "route",
-            "reasoning",
-            "usage",
-            "transforms",
-            "plugins",
-            "preset",
-            "user",
-            "top_k",
-            "top_a",
-            "min_p",
-            "repetition_penalty",
-            "logit_bias",
-            "verbosity",
-            "session_id",
-        ),
-        option_headers={"referer": "HTTP-Referer", "title": "X-Title"},
+        cache="breakpoints",
+        option_fields=fields_of(OpenRouterOptions, HEADERS),
+        option_headers=HEADERS,
     ),
 )
