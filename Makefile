@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test check format bench docs crashtest clean
+.PHONY: demo test check format bench docs crashtest fuzz clean
 
 demo: .venv/.user
 	@$(BIN)/playhead demo
@@ -32,6 +32,13 @@ docs: .venv/.dev
 
 crashtest: .venv/.dev
 	$(BIN)/python tests/crashtest/full.py
+
+# FUZZ_SECONDS for each wire format. Atheris has wheels for Linux alone, so that it is installed here only.
+FUZZ_SECONDS ?= 60
+FUZZ_FORMATS ?= openai_chat openai_responses anthropic gemini bedrock bedrock_converse
+fuzz: .venv/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	@for format in $(FUZZ_FORMATS); do $(BIN)/python tests/fuzz/decoders.py $$format $(FUZZ_SECONDS) || exit 1; done
 
 clean:
 	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis

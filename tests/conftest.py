@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from playhead.providers import find_provider, provider_names
+
 settings.register_profile(
     "ci", derandomize=True, max_examples=300
 )  # There a failure must be of the change, not of the day.
@@ -35,8 +37,16 @@ def shared_tape(name: str) -> Path:
     return SHARED / name
 
 
+@cache
+def environment_names() -> tuple[str, ...]:
+    """What providers look for in the environment."""
+    providers = [find_provider(name) for name in provider_names()]
+    names = [name for it in providers for name in (*it.key_names, *(n for ns in it.variables.values() for n in ns))]
+    return (*(name for name in names if not name.startswith("=")), "PLAYHEAD_COMPAT_API_KEY")
+
+
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test may find a real key in the environment."""
-    for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "PLAYHEAD_COMPAT_API_KEY"):
+    """No test may find a real key, or somebody's own address, in the environment."""
+    for name in environment_names():
         monkeypatch.delenv(name, raising=False)

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -30,12 +31,16 @@ from playhead.serve.demo import answer
 from playhead.tape.formats import govcr, native
 from playhead.transcript import summary
 from playhead.transport.memory import MemoryTransport, respond
+from playhead.wire import openai_chat, wire_for_path
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
 SCRIPTS = ("sum_agent", "stream_events", "own_provider")
-KEYS = ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "LOCAL_API_KEY", "PLAYHEAD_COMPAT_API_KEY")
+KEYS = (
+    *("OPENROUTER_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "LOCAL_API_KEY"),
+    *("PLAYHEAD_COMPAT_API_KEY", "GOOGLE_CLOUD_PROJECT"),
+)
 
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
@@ -80,12 +85,16 @@ def prose(document: Path) -> str:
 
 async def stand_in(request: Request) -> Response:
     """What answers in place of all providers: the demo's recording, and a word to whoever has none of its tools."""
-    asked = json.loads(request.body)
-    if {"add", "multiply"} <= {tool["function"]["name"] for tool in asked.get("tools", ())}:
+    path = urlsplit(request.url).path
+    wire = wire_for_path(path)
+    assert wire is not None
+    asked = wire.decode_request(request.body, path, None)
+    if {"add", "multiply"} <= {tool.name for tool in asked.tools}:
         return await answer(request, None)
-    if asked.get("stream"):
-        return respond(200, chatwire.stream("Olá!"), chatwire.SSE)
-    return respond(200, json.dumps(chatwire.message("Olá!")).encode(), chatwire.JSON)
+    events = openai_chat.Decoder(None)
+    said = events.feed(json.dumps(chatwire.message("Olá!")).encode()) + events.close()
+    encoder = wire.Encoder(asked.stream)
+    return respond(200, b"".join(encoder.send(event) for event in said))
 
 
 @pytest.fixture

@@ -71,6 +71,9 @@ if TYPE_CHECKING:
     from .messages import Usage as Usage
     from .messages import system as system
     from .messages import user as user
+    from .model import Model as Model
+    from .model import Rendered as Rendered
+    from .model import render as render
     from .providers import Provider as Provider
     from .providers import Route as Route
     from .tape.effects import Interaction as Interaction
@@ -113,6 +116,7 @@ _HOMES = {
         *("ReasoningPart", "RefusalPart", "Settings", "Source", "TextPart", "ToolCallPart", "ToolResultPart"),
         *("ToolSpec", "Usage", "system", "user"),
     ),
+    "model": ("Model", "Rendered", "render"),
     "providers": ("Provider", "Route"),
     "tape.effects": ("Interaction", "Tape", "ToolRun"),
     "tape.files": ("load_tape", "save_tape"),

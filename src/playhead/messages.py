@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import msgspec
+
+if TYPE_CHECKING:
+    from .ratelimits import RateLimits
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "error", "other"]
@@ -123,6 +127,28 @@ class MediaPart(msgspec.Struct, frozen=True, tag="media", tag_field="kind", omit
     file_id: str | None = None
     cache: CacheTTL | None = None
     opaque: Opaque | None = None
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], media_type: str | None = None) -> MediaPart:
+        """A file of this machine.
+
+        Args:
+            media_type: by the file's name where it is left out.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: its name does not tell the media type.
+        """
+        import mimetypes  # It reads tables when it is loaded, and few need it.
+
+        name = os.path.basename(path)
+        kind = media_type or mimetypes.guess_type(name)[0]
+        if kind is None:
+            raise ValueError(
+                f"the name {name!r} does not tell what is in the file: give media_type=, as in 'image/png'"
+            )
+        with open(path, "rb") as file:
+            return cls(kind, file.read(), filename=name)
 
 
 class ToolResultPart(msgspec.Struct, frozen=True, tag="tool_result", tag_field="kind", omit_defaults=True):
@@ -359,6 +385,13 @@ class ModelResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     headers: dict[str, str] = {}
     sources: tuple[Source, ...] = ()
     wire: str = ""
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """How much the provider lets through, as the response's headers say it."""
+        from .ratelimits import rate_limits  # It reads dates, and few ask.
+
+        return rate_limits(self.headers)
 
     @property
     def text(self) -> str:

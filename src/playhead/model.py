@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
 from ._version import __version__
-from .errors import DecodeError, MissingKey, ProviderError, TransportError, TruncatedStream
+from .errors import DecodeError, EncodeError, MissingKey, ProviderError, TransportError, TruncatedStream
 from .events import MessageEnd, MessageEvent
 from .http import Request, Response, Transport
-from .messages import ModelRequest
-from .providers import Provider
+from .messages import Message, ModelRequest, Settings, ToolSpec
+from .providers import Provider, resolve
 from .refusal import refused
 from .tape.redact import allowed_headers, safe_url
 from .wire import Decoder, Encoded, wire_format
@@ -33,7 +33,7 @@ class Model:
     """
 
     def __init__(self, provider: Provider, id: str, *, api_key: str | None = None) -> None:
-        self.provider = provider
+        self.provider = provider = provider.for_model(id)
         self.id = id
         self._api_key = api_key
         self._wire = wire_format(provider.wire)
@@ -43,8 +43,7 @@ class Model:
 
     def key(self) -> str | None:
         """The API key, from what was given or from the environment; None where there is none."""
-        in_env = (os.environ.get(name, "").strip() for name in self.provider.key_names)
-        return self._api_key or next((key for key in in_env if key), None)
+        return self._api_key or self.provider.key()
 
     def require_key(self) -> None:
         """Make sure that there is a key where one is needed.
@@ -59,14 +58,20 @@ class Model:
                 "pass api_key=. (Replaying a tape needs none.)"
             )
 
-    def encode(self, request: ModelRequest) -> tuple[Request, Encoded]:
+    def encode(self, request: ModelRequest, *, strict_settings: bool = False) -> tuple[Request, Encoded]:
         """The HTTP request, and what the wire format could not say.
+
+        Args:
+            strict_settings: whether a setting that the provider does not know is an error.
 
         Raises:
             EncodeError: the wire format has no words for it.
             ConfigError: the provider's address needs something that is not set.
         """
-        encoded = self._wire.encode_request(request, self.provider.dialect, self.provider.origin)
+        encoded = self.encode_body(request)
+        if strict_settings and encoded.unsupported:
+            said = "; ".join(encoded.unsupported)
+            raise EncodeError(f"{self.provider.name}: {said}. (Without `strict_settings` this is a warning.)")
         accept = self._wire.STREAM_TYPE if request.stream else "application/json"
         headers = (
             ("Accept", accept),
@@ -76,6 +81,14 @@ class Model:
             *encoded.headers,
         )
         return Request("POST", self.url(stream=request.stream), headers, encoded.body), encoded
+
+    def encode_body(self, request: ModelRequest) -> Encoded:
+        """The request's body, and what the wire format could not say. Nothing of the address is needed.
+
+        Raises:
+            EncodeError: the wire format has no words for it.
+        """
+        return self._wire.encode_request(request, self.provider.dialect, self.provider.origin)
 
     def url(self, *, stream: bool) -> str:
         """Where requests go.
@@ -171,3 +184,44 @@ async def _drain(response: Response) -> None:
                 pass
     except (TransportError, TimeoutError):
         pass  # The answer is whole all the same.
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """A conversation as a provider is told of it.
+
+    Attributes:
+        body: the request's body, decoded.
+        losses: what of the conversation it cannot be told, one sentence each.
+        unsupported: settings that it cannot be told.
+    """
+
+    body: dict[str, Any]
+    losses: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+
+
+def render(
+    messages: Sequence[Message],
+    target: str | Model,
+    *,
+    tools: Sequence[ToolSpec] = (),
+    settings: Settings | None = None,
+    stream: bool = False,
+) -> Rendered:
+    """A conversation in the words of another model's provider, without sending it: to see what would be lost.
+
+    Args:
+        messages: from any provider, such as `result.messages`.
+        target: `provider:model`, or a `Model`.
+        tools: what the model would be told of.
+        settings: how the answer would be made.
+        stream: whether it would be streamed.
+
+    Raises:
+        ConfigError: there is no such provider.
+        EncodeError: the provider has no words for it at all.
+    """
+    model = target if isinstance(target, Model) else Model(*resolve(target))
+    request = ModelRequest(model.id, tuple(messages), tuple(tools), settings or {}, stream)
+    encoded = model.encode_body(request)
+    return Rendered(msgspec.json.decode(encoded.body), encoded.losses, encoded.unsupported)

@@ -12,7 +12,18 @@ import msgspec
 
 from .errors import DecodeError, PlayheadError, ProviderError, TruncatedStream
 from .events import MessageEnd, MessageEvent, PartDelta, PartEnd
-from .messages import Message, ModelResponse, ReasoningPart, TextPart, ToolCallPart, Usage, add_known
+from .messages import (
+    Citation,
+    MediaPart,
+    Message,
+    ModelResponse,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    Usage,
+    add_known,
+)
 from .providers import provider_for_url
 from .tape.effects import INTERRUPTED, Interaction, Tape, ToolRun
 from .wire import RequestSummary, WireFormat, describe_request, wire_for_path
@@ -54,11 +65,12 @@ def hear(call: Interaction) -> Heard:
         )
         return Heard(None, name, describe_request(call.request.body), (), _text_only(text), refusal)
     asked = describe_request(call.request.body, urlsplit(call.request.url).path)
+    origin = provider.for_model(asked.model or "").origin if provider else None
     if call.status is None:
         return Heard(wire, name, asked, (), _text_only(""), None)
     if call.status >= 400:
         return Heard(wire, name, asked, (), _text_only(""), wire.read_error(call.body, call.status))
-    events, error = _decode(call, wire, name)
+    events, error = _decode(call, wire, origin)
     return Heard(wire, name, asked, tuple(events), _response(events), error)
 
 
@@ -91,8 +103,8 @@ def summary(tape: Tape, heard: Sequence[Heard] | None = None) -> dict[str, Any]:
     }
 
 
-def _decode(call: Interaction, wire: WireFormat, provider: str | None) -> tuple[list[tuple[int, MessageEvent]], Any]:
-    decoder = wire.Decoder(provider)
+def _decode(call: Interaction, wire: WireFormat, origin: str | None) -> tuple[list[tuple[int, MessageEvent]], Any]:
+    decoder = wire.Decoder(origin)
     events: list[tuple[int, MessageEvent]] = []
     try:
         for n, chunk in enumerate(call.chunks):
@@ -143,7 +155,14 @@ def _summary_of_call(call: Interaction, heard: Heard) -> dict[str, Any]:
         "response": {
             "text": response.text,
             "reasoning": response.reasoning if known else None,
-            "tool_calls": [_tool_call(part) for part in response.tool_calls],
+            "refusal": "".join(part.text for part in response.message.parts if isinstance(part, RefusalPart)) or None,
+            "tool_calls": [_tool_call(part) for part in response.message.parts if isinstance(part, ToolCallPart)],
+            "parts": [part.__struct_config__.tag for part in response.message.parts],
+            "citations": [_citation(citation) for citation in response.message.citations],
+            "sources": [{"url": source.url, "title": source.title} for source in response.sources],
+            "media": [_media(part) for part in response.message.parts if isinstance(part, MediaPart)],
+            "id": response.id or None,
+            "model": response.model or None,
             "finish_reason": response.finish_reason if response.raw_finish_reason else None,
             "raw_finish_reason": response.raw_finish_reason,
             "usage": _usage(usage),
@@ -166,7 +185,21 @@ def _summary_of_tool(run: ToolRun) -> dict[str, Any]:
 
 
 def _tool_call(part: ToolCallPart) -> dict[str, Any]:
-    return {"id": part.id, "name": part.name, "arguments": _arguments(part.arguments)}
+    return {
+        "id": part.id,
+        "name": part.name,
+        "arguments": _arguments(part.arguments),
+        "provider_executed": part.provider_executed,
+    }
+
+
+def _citation(citation: Citation) -> dict[str, Any]:
+    return {name: getattr(citation, name) for name in ("url", "title", "text", "start", "end")}
+
+
+def _media(part: MediaPart) -> dict[str, Any]:
+    size = None if part.data is None else len(part.data)
+    return {"media_type": part.media_type, "bytes": size, "url": part.url, "filename": part.filename}
 
 
 def _arguments(raw: str) -> Any:

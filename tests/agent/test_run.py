@@ -215,8 +215,8 @@ STATUSES = {
     413: ("bad_request", "too large"),
     429: ("rate_limit", "try again in 7 s"),
     500: ("server", "try again in 7 s"),
-    503: ("server", "another model"),
-    529: ("server", "another model"),
+    503: ("overloaded", "another model"),
+    529: ("overloaded", "another model"),
     418: ("bad_request", "Check the request"),
 }
 

@@ -211,10 +211,17 @@ def test_show_as_json_is_a_contract(tape: Path, capsys: pytest.CaptureFixture[st
         "response": {
             "text": "letmesee",
             "reasoning": "",
+            "refusal": None,
             "tool_calls": [
-                {"id": "call_add", "name": "add", "arguments": {"a": 1, "b": 2}},
-                {"id": "c2", "name": "nothing", "arguments": {}},
+                {"id": "call_add", "name": "add", "arguments": {"a": 1, "b": 2}, "provider_executed": False},
+                {"id": "c2", "name": "nothing", "arguments": {}, "provider_executed": False},
             ],
+            "parts": ["text", "tool_call", "tool_call"],
+            "citations": [],
+            "sources": [],
+            "media": [],
+            "id": "r1",
+            "model": "m",
             "finish_reason": "tool_calls",
             "raw_finish_reason": "tool_calls",
             "usage": {
@@ -251,21 +258,23 @@ def test_show_says_of_every_recording_what_was_worked_out(name: str, capsys: pyt
     assert main(["show", str(path), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     for call, wanted in zip(shown["interactions"], expected()[name]["responses"], strict=True):
-        compare(call, wanted, ph.load_tape(path).interactions[wanted["id"]].body)
+        compare(call, wanted)
     assert main(["show", str(path)]) == 0
     assert main(["replay", str(path), "--pace", "instant"]) == 0
 
 
-def compare(call: dict[str, Any], wanted: dict[str, Any], body: bytes) -> None:
+WIRES = {"openai-chat": "openai_chat", "openai-responses": "openai_responses"}
+
+
+def compare(call: dict[str, Any], wanted: dict[str, Any]) -> None:
     response = call["response"]
     assert (call["url"], call["status"]) == (wanted["url"], wanted["status"])
-    assert call["request"]["model"] == wanted["request"]["model"]
+    # Where the body does not name the model, the path does.
+    assert call["request"]["model"] == (wanted["request"]["model"] or call["request"]["model"])
+    assert call["request"]["model"]
     assert call["streamed"] == (wanted["framing"] != "json")
-    if wanted["protocol"] != "openai-chat":
-        assert call["wire"] is None
-        assert response["text"] == body.decode("utf-8", "replace")
-        return
-    assert call["wire"] == "openai_chat"
+    inside = "bedrock" if wanted["provider"] == "bedrock" else wanted["protocol"]
+    assert call["wire"] == WIRES.get(inside, inside)
     if "error" in wanted:
         assert response["error"]["code"] == str(wanted["error"]["code"])
         assert response["error"]["message"].startswith(wanted["error"]["message"])
@@ -273,12 +282,22 @@ def compare(call: dict[str, Any], wanted: dict[str, Any], body: bytes) -> None:
     said = wanted["response"]
     assert (response["text"], response["reasoning"]) == (said["text"], said["reasoning"])
     assert response["raw_finish_reason"] == said["finish_reason"]
-    assert response["tool_calls"] == [
-        {"id": made["id"], "name": made["name"], "arguments": made["arguments"]} for made in said["tool_calls"]
+    assert response["parts"] == said["parts"]
+    assert [made["id"] if other["id"] else None for made, other in both(response, said)] == [
+        made["id"] for made in said["tool_calls"]
     ]
-    assert response["usage"]["raw"] == said["usage"]["raw"]
-    assert response["usage"]["input_tokens"] == said["usage"]["input"]
+    assert all(made["id"] for made in response["tool_calls"])
+    for name in ("name", "arguments", "provider_executed"):
+        assert [made[name] for made in response["tool_calls"]] == [made[name] for made in said["tool_calls"]]
+    usage = response["usage"]
+    assert usage["raw"] == said["usage"]["raw"]
+    cached = (said["usage"]["cached"] or 0) + (said["usage"]["cache_write"] or 0)
+    assert usage["input_tokens"] == said["usage"]["input"] + (cached if wanted["protocol"] == "anthropic" else 0)
     assert response["error"] is None
+
+
+def both(response: dict[str, Any], said: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    return list(zip(response["tool_calls"], said["tool_calls"], strict=True))
 
 
 def test_show_tells_refusals_cuts_and_what_it_does_not_know(

@@ -15,12 +15,12 @@ import msgspec
 
 from ..errors import ConfigError
 from ..http import Transport
-from ..messages import MediaPart, Message, Settings, TextPart
+from ..messages import MediaPart, Message, ProviderTool, Settings, TextPart
 from ..model import Model
 from ..providers import Provider, demo, resolve
 from ..tape.open import Mode, TapeSource, playhead_for
 from ..tape.playhead import Playhead
-from ..transport.auth import AuthTransport
+from ..transport.auth import AuthTransport, scheme_for
 from .loop import opening
 from .result import RunResult
 from .run import Course, Run
@@ -38,13 +38,16 @@ class Agent:
     Args:
         model: `provider:model`, such as `openrouter:moonshotai/kimi-k2-0905`, or a compatible server's address,
             `compat:http://127.0.0.1:8080/v1#model`.
-        tools: functions, or what `@tool` makes of them.
+        tools: functions, or what `@tool` makes of them; and tools that the provider runs itself,
+            `ProviderTool("web_search")`.
         system: the system prompt.
         provider: where the model is reached, over what `model` says.
         base_url: instead of the provider's address.
         api_key: instead of the provider's environment variable.
         max_steps: model calls of a run, at most.
         max_parallel_tools: tools of a run that run at the same time, at most.
+        strict_settings: whether a setting that the provider does not know is an error. Otherwise it is left out, and
+            told in `result.warnings`.
         transport: sends the requests; the network where it is left out. It is not closed by the agent.
         settings: how answers are made, as a mapping.
         more: the same as keywords, over `settings`: `max_tokens=4000, temperature=0`.
@@ -58,13 +61,14 @@ class Agent:
         self,
         model: str,
         *,
-        tools: Sequence[Callable[..., Any]] = (),
+        tools: Sequence[Callable[..., Any] | ProviderTool] = (),
         system: str | None = None,
         provider: Provider | None = None,
         base_url: str | None = None,
         api_key: str | None = None,
         max_steps: int = 50,
         max_parallel_tools: int = 16,
+        strict_settings: bool = False,
         transport: Transport | None = None,
         settings: Settings | None = None,
         **more: Unpack[Settings],
@@ -73,7 +77,10 @@ class Agent:
         self.system = system
         self.settings = _settings(settings, more)
         self.max_steps = max_steps
-        self._toolbox = Toolbox(tools, max_parallel_tools)
+        self.strict_settings = strict_settings
+        self._provider_tools = tuple(tool for tool in tools if isinstance(tool, ProviderTool))
+        own = [tool for tool in tools if not isinstance(tool, ProviderTool)]
+        self._toolbox = Toolbox(own, max_parallel_tools)
         self._transport = transport
 
     def with_model(
@@ -85,7 +92,7 @@ class Agent:
         return other
 
     def __repr__(self) -> str:
-        tools = ", ".join(self._toolbox.tools)
+        tools = ", ".join([*self._toolbox.tools, *(tool.name for tool in self._provider_tools)])
         return f"Agent({self.model.provider.name}:{self.model.id}, tools=[{tools}])"
 
     async def run(
@@ -186,13 +193,16 @@ class Agent:
             _settings(self.settings, settings or {}),
             stream=stream,
             max_steps=self.max_steps,
+            provider_tools=self._provider_tools,
+            strict_settings=self.strict_settings,
             open_playhead=lambda: self._playhead(tape, mode),
         )
         return Run(course)
 
     def _playhead(self, tape: TapeSource | None, mode: Mode | None) -> Playhead:
         transport = _Kept(self._transport) if self._transport is not None else _network(self.model.provider)
-        return playhead_for(tape, mode, AuthTransport(transport, self.model.key), self.model.require_key)
+        signing = AuthTransport(transport, scheme_for(self.model.provider.auth, self.model.key))
+        return playhead_for(tape, mode, signing, self.model.require_key)
 
 
 def _model(name: str, provider: Provider | None, base_url: str | None, api_key: str | None) -> Model:

@@ -10,7 +10,7 @@ from typing import Self
 
 from ..errors import CodecError, PlayheadError, ProviderError, RunError, StepLimit, TransportError
 from ..events import Event, MessageEnd
-from ..messages import Message, ModelRequest, ModelResponse, Settings
+from ..messages import Message, ModelRequest, ModelResponse, ProviderTool, Settings
 from ..model import Model
 from ..tape.playhead import Playhead
 from .loop import answered, lanes_of, next_calls
@@ -90,6 +90,8 @@ class Course:
         stream: whether answers are streamed.
         max_steps: model calls, at most.
         open_playhead: opens the tape; called when the run begins.
+        provider_tools: what the provider may run itself.
+        strict_settings: whether a setting that the provider does not know is an error.
     """
 
     def __init__(
@@ -102,6 +104,8 @@ class Course:
         stream: bool,
         max_steps: int,
         open_playhead: Callable[[], Playhead],
+        provider_tools: tuple[ProviderTool, ...] = (),
+        strict_settings: bool = False,
     ) -> None:
         self._model = model
         self._toolbox = toolbox
@@ -109,6 +113,8 @@ class Course:
         self._stream = stream
         self._max_steps = max_steps
         self._open_playhead = open_playhead
+        self._provider_tools = provider_tools
+        self._strict_settings = strict_settings
         self._playhead: Playhead | None = None
         self._messages = messages
         self._steps: list[Step] = []
@@ -202,9 +208,11 @@ class Course:
 
     async def _ask(self, playhead: Playhead) -> AsyncGenerator[Event]:
         specs = tuple(tool.spec for tool in self._toolbox.tools.values())
-        asked = ModelRequest(self._model.id, self._messages, specs, self._settings, self._stream)
-        request, encoded = self._model.encode(asked)
-        self._warnings |= dict.fromkeys(encoded.losses)
+        asked = ModelRequest(
+            self._model.id, self._messages, specs, self._settings, self._stream, self._provider_tools
+        )
+        request, encoded = self._model.encode(asked, strict_settings=self._strict_settings)
+        self._warnings |= dict.fromkeys((*encoded.losses, *encoded.unsupported))
         async with aclosing(self._model.stream(request, playhead)) as events:
             async for event in events:
                 if isinstance(event, MessageEnd):

@@ -15,7 +15,7 @@ from ..events import (
     ToolEnd,
     ToolStart,
 )
-from ..messages import ToolCallPart, ToolResultPart, Usage
+from ..messages import MediaPart, ToolCallPart, ToolResultPart, Usage
 from ._console import Console
 
 _LONGEST = 200
@@ -36,7 +36,7 @@ class Renderer:
     def show(self, event: Event) -> None:
         """Write one event."""
         match event:
-            case PartStart() | MessageStart():
+            case MessageStart():
                 self._kind = ""
             case PartDelta(kind="tool_call"):
                 self._console.waiting("writing a tool call")
@@ -44,8 +44,12 @@ class Renderer:
                 self._words(event)
             case PartEnd(part=ToolCallPart() as call):
                 self.call(call)
-            case PartEnd():
-                self._end_of_words()
+            case PartEnd(part=ToolResultPart() as result):
+                self.result(result, None, played=False)
+            case PartEnd(part=MediaPart() as media):
+                self.media(media)
+            case PartStart() | PartEnd():
+                pass  # A text that goes on in another part, as one with citations does, stays one text.
             case ToolStart():
                 self._console.waiting("running tools")
             case ToolEnd():
@@ -57,10 +61,19 @@ class Renderer:
 
     def call(self, call: ToolCallPart) -> None:
         """Write a tool call."""
-        self._console.line(f"-> {call.name}({_named(call.arguments)})", "cyan")
+        self._end_of_words()
+        who = "  (run by the provider)" if call.provider_executed else ""
+        self._console.line(f"-> {call.name}({_named(call.arguments)}){who}", "cyan")
+
+    def media(self, part: MediaPart) -> None:
+        """Write that a file came."""
+        self._end_of_words()
+        size = f", {len(part.data)} bytes" if part.data is not None else ""
+        self._console.line(f"[{part.media_type}{size}]" + (f" {part.url}" if part.url else ""), "magenta")
 
     def result(self, result: ToolResultPart, seconds: float | None, *, played: bool) -> None:
         """Write a tool's result."""
+        self._end_of_words()
         how = "from the tape" if played else duration(seconds)
         text = " ".join(result.text.split())
         media = "".join(f" [{part.media_type}]" for part in result.media)
@@ -68,6 +81,8 @@ class Renderer:
         self._console.line(line + (f"  ({how})" if how else ""), "red" if result.is_error else "green")
 
     def _words(self, event: PartDelta) -> None:
+        if self._kind not in ("", event.kind):
+            self._end_of_words()
         if event.kind == "reasoning" and self._kind != "reasoning":
             self._console.write("(thinks) ", "dim italic")
         self._kind = event.kind

@@ -5,15 +5,31 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ..messages import ToolCallPart, ToolResultPart, Usage
+from ..messages import (
+    MediaPart,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+)
 from ..tape.effects import Interaction
 from ..tape.files import load_tape
-from ..transcript import hear, summary
+from ..transcript import Heard, hear, summary
 from ._console import Console
 from ._render import Renderer, account, duration, money
+
+_LONGEST_URL = 80
+"""Characters of a URL in the table."""
+
+_MOST_SOURCES = 10
+"""Sources of an answer that are named."""
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -41,7 +57,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     for effect in tape.effects:
         if isinstance(effect, Interaction):
             call, decoded = next(conversation)
-            _conversation(call, decoded.asked.prompt, console, renderer)
+            _conversation(call, decoded, console, renderer)
         elif effect.ended == "complete":
             result = ToolResultPart(effect.call_id, effect.name, effect.result, effect.is_error)
             renderer.result(result, effect.duration_s, played=False)
@@ -63,7 +79,7 @@ def _row(call: dict[str, Any]) -> tuple[str, ...]:
     return (
         str(call["effect"]),
         call["lane"],
-        f"{call['method']} {call['url']}",
+        f"{call['method']} {_shortened(call['url'])}",
         call["request"]["model"] or "-",
         _or_dash(call["status"]),
         _or_dash(call["chunks"]),
@@ -74,20 +90,44 @@ def _row(call: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _conversation(call: dict[str, Any], prompt: str | None, console: Console, renderer: Renderer) -> None:
-    response = call["response"]
+def _conversation(call: dict[str, Any], heard: Heard, console: Console, renderer: Renderer) -> None:
+    response, prompt = heard.response, heard.asked.prompt
     console.line()
     console.line(f"[{call['effect']}] {call['provider'] or call['url']}", "bold")
     if prompt:
         console.line(f"> {prompt}")
-    if response["reasoning"]:
-        console.line(f"(thinks) {response['reasoning']}", "dim italic")
-    if response["text"]:
-        console.line(response["text"])
-    for made in response["tool_calls"]:
-        renderer.call(ToolCallPart(made["id"], made["name"], json.dumps(made["arguments"])))
-    if response["error"]:
-        console.line(f"! {response['error']['message']}", "red")
+    for kind, parts in groupby(response.message.parts, key=type):
+        _parts(kind, list(parts), console, renderer)
+    for source in response.sources[:_MOST_SOURCES]:
+        console.line(f"source: {' '.join(filter(None, (source.title, source.url)))}", "dim")
+    if len(response.sources) > _MOST_SOURCES:
+        console.line(f"and {many(len(response.sources) - _MOST_SOURCES, 'more source')}", "dim")
+    if error := call["response"]["error"]:
+        console.line(f"! {error['message']}", "red")
+
+
+def _parts(kind: type[Part], parts: list[Part], console: Console, renderer: Renderer) -> None:
+    """Parts of one kind that follow one another: of words they are one text."""
+    words = "".join(getattr(part, "text", "") for part in parts)
+    if kind is ReasoningPart and words:
+        console.line(f"(thinks) {words}", "dim italic")
+    elif kind in (TextPart, RefusalPart) and words:
+        console.line(words, "red" if kind is RefusalPart else "")
+    for part in parts:
+        match part:
+            case ToolCallPart():
+                renderer.call(part)
+            case ToolResultPart():
+                renderer.result(part, None, played=False)
+            case MediaPart():
+                renderer.media(part)
+            case _:
+                pass
+
+
+def _shortened(url: str) -> str:
+    """A URL with its middle left out, where it is too long for a table."""
+    return url if len(url) <= _LONGEST_URL else f"{url[: _LONGEST_URL // 2]}...{url[-_LONGEST_URL // 2 :]}"
 
 
 def _or_dash(value: object) -> str:

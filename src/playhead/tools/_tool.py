@@ -81,6 +81,7 @@ class Tool(Generic[P, R_co]):
         name: what the model calls it.
         description: what the model is told of it.
         parameters: a JSON schema of type object.
+        definition: what a provider is told instead of all three; None for most tools.
         effect: what happens when it runs twice.
         reconcile: finds out what became of a call that was cut down; None where nobody can.
         function: what is called.
@@ -93,6 +94,7 @@ class Tool(Generic[P, R_co]):
     name: str
     description: str
     parameters: dict[str, Any]
+    definition: dict[str, Any] | None
     effect: Effect
     reconcile: Tool[..., Any] | None
     function: Callable[P, R_co]
@@ -109,6 +111,7 @@ class Tool(Generic[P, R_co]):
         description: str | None = None,
         effect: Effect = "once",
         reconcile: Callable[..., Any] | None = None,
+        definition: Mapping[str, Any] | None = None,
         namespace: Mapping[str, Any] | None = None,
     ) -> None:
         """Make a tool.
@@ -119,6 +122,7 @@ class Tool(Generic[P, R_co]):
             description: instead of the docstring's; taken as it is.
             effect: what happens when the tool runs twice.
             reconcile: finds out what became of a call that was cut down. See `tool`.
+            definition: what a provider is told instead. See `tool`.
             namespace: names that the annotations may use, beside those that the function itself can see.
 
         Raises:
@@ -146,6 +150,7 @@ class Tool(Generic[P, R_co]):
         self.name = label
         self.description = docstring.description if description is None else description
         self.parameters = self._signature.schema()
+        self.definition = None if definition is None else dict(definition)
         self.effect = effect
         self.reconcile = None if reconcile is None else self._reconciler(reconcile, namespace)
         self.function = function
@@ -157,7 +162,7 @@ class Tool(Generic[P, R_co]):
     @property
     def spec(self) -> ToolSpec:
         """The tool as a model is told of it."""
-        return ToolSpec(self.name, self.description, self.parameters)
+        return ToolSpec(self.name, self.description, self.parameters, raw=self.definition)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function."""
@@ -279,6 +284,7 @@ def tool(
     description: str | None = None,
     effect: Effect = "once",
     reconcile: Callable[..., Any] | None = None,
+    definition: Mapping[str, Any] | None = None,
 ) -> Tool[P, R_co]: ...
 @overload
 def tool(
@@ -287,6 +293,7 @@ def tool(
     description: str | None = None,
     effect: Effect = "once",
     reconcile: Callable[..., Any] | None = None,
+    definition: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R_co]], Tool[P, R_co]]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -296,6 +303,7 @@ def tool(
     description: str | None = None,
     effect: Effect = "once",
     reconcile: Callable[..., Any] | None = None,
+    definition: Mapping[str, Any] | None = None,
 ) -> Any:
     """Make a function into a tool. Use it as `@tool` or as `@tool(...)`.
 
@@ -312,6 +320,9 @@ def tool(
             resumed. It is called with those of the tool's arguments that it names, and with the `Context` if it asks
             for it. It returns the tool's result where the call had happened, or `RERUN` where it had not; where it
             raises, the run stops with `ToolInDoubt`.
+        definition: what the provider is told instead of name, description and parameters; for tools that a provider
+            defines and the caller runs, such as Anthropic's `{"type": "computer_20251124", "name": "computer", ...}`.
+            The function then takes what that tool's calls have.
 
     Raises:
         ToolDefinitionError: the function cannot be told to a model; the message says why and what to do.
@@ -331,6 +342,7 @@ def tool(
             description=description,
             effect=effect,
             reconcile=reconcile,
+            definition=definition,
             namespace=namespace,
         )
 

@@ -17,6 +17,7 @@ Nothing here awaits, sleeps, reads a clock or knows a transport. A format is a m
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -39,18 +40,20 @@ __all__ = [
     "wire_format",
 ]
 
-WIRE_FORMATS = ("openai_chat",)
+WIRE_FORMATS = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock", "bedrock_converse")
 """The names of the wire formats."""
 
-_ENDS = {
-    "openai_chat": ("/chat/completions",),
-    "openai_responses": ("/responses",),
-    "anthropic": ("/messages", ":rawPredict", ":streamRawPredict"),
-    "gemini": (":generateContent", ":streamGenerateContent"),
-    "bedrock": ("/invoke", "/invoke-with-response-stream"),
-    "bedrock_converse": ("/converse", "/converse-stream"),
+_PATHS = {
+    "openai_chat": re.compile(r"/chat/completions$"),
+    "openai_responses": re.compile(r"/responses$"),
+    "anthropic": re.compile(r"/messages$|/publishers/anthropic/models/[^/]+:(rawP|streamRawP)redict$"),
+    "gemini": re.compile(r"/[^/]+:(generateContent|streamGenerateContent)$"),
+    "bedrock": re.compile(r"/model/[^/]+/invoke(-with-response-stream)?$"),
+    "bedrock_converse": re.compile(r"/model/[^/]+/converse(-stream)?$"),
 }
-"""How the paths end at which a format is served: known without loading the format."""
+"""The paths at which a format is served: known without loading the format."""
+
+_NOT_OURS = re.compile(r"/threads/[^/]+/messages$")  # OpenAI's assistants have messages, too.
 
 
 class Decoder(Protocol):
@@ -143,5 +146,5 @@ def wire_format(name: str) -> WireFormat:
 def wire_for_path(path: str) -> WireFormat | None:
     """The wire format that is served at the path of a URL, if it is one that is known."""
     path = path.rstrip("/")
-    found = next((name for name, ends in _ENDS.items() if path.endswith(ends)), None)
-    return wire_format(found) if found in WIRE_FORMATS else None
+    found = next((name for name, served in _PATHS.items() if served.search(path)), None)
+    return wire_format(found) if found in WIRE_FORMATS and not _NOT_OURS.search(path) else None
