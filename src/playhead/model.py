@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
+from ._settings import checked
 from ._version import __version__
 from .errors import DecodeError, EncodeError, MissingKey, ProviderError, TransportError, TruncatedStream
 from .events import MessageEnd, MessageEvent
@@ -218,10 +219,10 @@ def render(
         stream: whether it would be streamed.
 
     Raises:
-        ConfigError: there is no such provider.
+        ConfigError: there is no such provider, or no such setting.
         EncodeError: the provider has no words for it at all.
     """
     model = target if isinstance(target, Model) else Model(*resolve(target))
-    request = ModelRequest(model.id, tuple(messages), tuple(tools), settings or {}, stream)
+    request = ModelRequest(model.id, tuple(messages), tuple(tools), checked(settings or {}), stream)
     encoded = model.encode_body(request)
     return Rendered(msgspec.json.decode(encoded.body), encoded.losses, encoded.unsupported)

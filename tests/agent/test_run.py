@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -497,3 +498,35 @@ asyncio.run(main())
         [sys.executable, "-X", "dev", "-W", "error", "-c", program], cwd=here, capture_output=True, text=True
     )
     assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_an_address_of_ones_own_wins_over_the_one_that_a_route_has() -> None:
+    own, it = Script(("hi",)), Script(("hi",))
+    route = ph.Route("^claude", "openai_chat", base_url="https://real.test/v1")
+    mine = ph.Provider("mine", "https://real.test/v2", key_env=None, routes=(route,))
+    own.agent(model="claude-x", provider=mine, base_url="http://own.test/v1", api_key="k").run_sync("go")
+    it.agent(model="claude-x", provider=mine, api_key="k").run_sync("go")
+    assert [request.url for request in own.transport.requests] == ["http://own.test/v1/chat/completions"]
+    assert [request.url for request in it.transport.requests] == ["https://real.test/v1/chat/completions"]
+    claude = ph.Agent("vertex:claude-x", base_url="http://own.test/v1").model
+    assert claude.url(stream=False) == "http://own.test/v1/publishers/anthropic/models/claude-x:rawPredict"
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"temprature": 1}, "there is no setting 'temprature'"),
+        ({"cache": "yes"}, "`cache` should be True, False, or a mapping"),
+        ({"max_tokens": "many"}, "`max_tokens` should be a whole number, but is 'many'"),
+        ({"max_tokens": True}, "`max_tokens` should be a whole number"),
+        ({"temperature": "hot"}, "`temperature` should be a number"),
+        ({"extra_headers": {"a": 1}}, "`extra_headers` should hold texts alone, but a is none"),
+        ({"extra_body": "zz"}, "`extra_body` should be a mapping"),
+        ({"options": "zz"}, "`options` should be a mapping"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_told_before_anything_is_sent(settings: Any, told: str) -> None:
+    with pytest.raises(ph.ConfigError, match=told):
+        Script().agent(settings=settings)
+    with pytest.raises(ph.ConfigError, match=told):
+        ph.render([ph.user("x")], "anthropic:m", settings=settings)

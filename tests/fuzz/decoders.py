@@ -19,9 +19,13 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["playhead"]):
+    import playhead.wire._refusal_kinds as _refusal_kinds
     from playhead.errors import CodecError, ProviderError
-    from playhead.wire import describe_request, wire_for_path, wire_format
+    from playhead.wire import WIRE_FORMATS, describe_request, wire_for_path, wire_format
     from playhead.wire._eventstream import encode_message
+
+    # All that is loaded when it is used is loaded here: what comes later is not instrumented, and fuzzed blindly.
+    LOADED = [*map(wire_format, WIRE_FORMATS), _refusal_kinds]
 
 ROOT = Path(__file__).parents[2]
 TAPES = ROOT.parent / "shared" / "tapes"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import playhead as ph
 from conftest import SHARED, expected
+from playhead.model import Model
 from playhead.providers import (
+    Route,
     _registry,
     find_provider,
     plugin_names,
@@ -95,6 +99,56 @@ def test_a_name_that_says_too_little_is_an_error(name: str, said: str) -> None:
     with pytest.raises(ph.ConfigError) as caught:
         resolve(name)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "wire", "goes_to"),
+    [
+        ("http://h.test/v1", "openai_chat", "http://h.test/v1/chat/completions"),
+        ("http://h.test/v1/chat/completions/", "openai_chat", "http://h.test/v1/chat/completions"),
+        ("http://h.test/v1/responses", "openai_responses", "http://h.test/v1/responses"),
+        ("http://h.test/proxy/v1/messages", "anthropic", "http://h.test/proxy/v1/messages"),
+        ("http://h.test/v1/messages?beta=true", "anthropic", "http://h.test/v1/messages?beta=true"),
+        (
+            "https://h.test/openai/deployments/d/chat/completions?api-version=1",
+            "openai_chat",
+            "https://h.test/openai/deployments/d/chat/completions?api-version=1",
+        ),
+        ("http://h.test/threads/t/messages", "openai_chat", "http://h.test/threads/t/messages/chat/completions"),
+    ],
+)
+def test_an_address_that_ends_with_a_formats_path_means_that_format(url: str, wire: str, goes_to: str) -> None:
+    provider, id = resolve(f"compat:{url}#m")
+    assert (provider.wire, Model(provider, id).url(stream=True)) == (wire, goes_to)
+    keyed = {"auth": provider.auth, "versioned": ("anthropic-version", "2023-06-01") in provider.headers}
+    assert keyed == {"auth": "x-api-key" if wire == "anthropic" else "bearer", "versioned": wire == "anthropic"}
+
+
+def test_each_compatible_server_issues_its_own_opaque_data() -> None:
+    urls = ("http://a.test/v1#m", "http://a.test/v1/messages#m", "http://A.test/v1#n", "http://a.test:81/v1#m")
+    a, messages, same, other = (resolve(f"compat:{url}")[0].origin for url in urls)
+    assert a == messages == same != other
+    assert "secret" not in resolve("compat:http://me:secret@a.test/v1#m")[0].origin
+
+
+def test_an_address_without_a_model_shows_no_key() -> None:
+    with pytest.raises(ph.ConfigError, match="does not say which model") as caught:
+        resolve("compat:http://me:secret@a.test/v1?api_key=hidden")
+    assert "compat:http://a.test/v1#my-model" in str(caught.value)
+    assert not any(secret in str(caught.value) for secret in ("secret", "hidden"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"wire": "chat"}, "wire 'chat' of provider 'x' should be one of openai_chat"),
+        ({"routes": (Route("^m", "chat"),)}, "wire 'chat' of provider 'x'"),
+        ({"routes": (Route("(", "anthropic"),)}, "should be a regular expression"),
+    ],
+)
+def test_a_provider_that_cannot_work_is_an_error_when_it_is_made(wrong: Any, said: str) -> None:
+    with pytest.raises(ph.ConfigError, match=re.escape(said)):
+        ph.Provider("x", "http://a.test/v1", **wrong)
 
 
 def test_models_of_one_provider_may_be_reached_in_several_ways() -> None:

@@ -172,6 +172,27 @@ def test_without_credentials_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch
         signed(Request("POST", URL))
 
 
+EXPIRED = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "Expiration": "2001-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [("AKIA-not-json", "cannot be read"), (json.dumps(EXPIRED), "still expired")],
+    ids=["no JSON", "expired"],
+)
+def test_a_program_that_gives_no_credentials_is_no_other_error(
+    output: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    (tmp_path / "output").write_text(output)
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path / 'output'}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(ph.MissingKey, match=said) as caught:
+        signed(Request("POST", URL))
+    assert "AKIA-not-json" not in str(caught.value)
+
+
 def test_without_botocore_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "botocore.session", None)  # type: ignore[arg-type]
     with pytest.raises(ph.MissingDependency, match=r"pip install 'playhead\[bedrock\]'"):

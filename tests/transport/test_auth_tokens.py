@@ -195,6 +195,18 @@ def test_without_googles_credentials_it_says_what_to_do(monkeypatch: pytest.Monk
         google_token()
 
 
+@pytest.mark.parametrize("content", [None, "[]"], ids=["a folder", "a list"])
+def test_a_file_that_holds_no_credentials_of_google_is_no_other_error(
+    content: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path if content is None else tmp_path / "credentials.json"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    with pytest.raises(ph.MissingKey, match="check the file that GOOGLE_APPLICATION_CREDENTIALS names"):
+        google_token()
+
+
 class _Azure:
     """azure-identity's credential."""
 
@@ -225,6 +237,15 @@ def test_an_entra_token_is_the_environments_or_azure_identitys(monkeypatch: pyte
     assert "much more" not in str(caught.value)
     monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", "given-token")
     assert azure_token() == Token("given-token")
+
+
+def test_variables_that_azure_identity_cannot_read_are_no_other_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> Any:
+        raise ValueError("'AZURE_AUTHORITY_HOST' is no URL with https")
+
+    monkeypatch.setattr("azure.identity.DefaultAzureCredential", broken)
+    with pytest.raises(ph.MissingKey, match="check the AZURE_"):
+        azure_token()
 
 
 @pytest.mark.parametrize(("module", "auth"), [("google.auth", "google"), ("azure.identity", "azure")])

@@ -450,3 +450,10 @@ def test_a_delta_of_the_wrong_kind_breaks_the_format(kind: str, delta: dict[str,
     assert isinstance(decoder.feed(data)[0], MessageStart)
     with pytest.raises(DecodeError, match=f"a {delta['type']} for"):
         decoder.close()
+
+
+def test_a_total_that_is_no_sum_is_told() -> None:
+    for total, told in ((3, 0), (7, 1)):
+        encoder = Encoder(False)
+        encoder.send(MessageEnd(ModelResponse(Message("assistant"), "stop", usage=Usage(1, 2, total), wire="x")))
+        assert len(encoder.losses) == told

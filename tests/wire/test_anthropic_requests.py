@@ -136,12 +136,18 @@ ANSWER = Message(
 DONE = Message(
     "tool",
     (
-        ToolResultPart("toolu_1", "add", "1", is_error=True, media=(MediaPart("image/png", b"\x89"),)),
+        ToolResultPart("toolu_1", "add", "1", media=(MediaPart("image/png", b"\x89"),)),
         ToolResultPart(
             "toolu_2", "add", "", media=(MediaPart("application/pdf", b"%PDF", filename="a"),), cache="5m"
         ),
     ),
 )
+
+
+def answer(**more: Any) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "place", "schema": {"type": "object"}, **more}}
+
+
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}}
 
 REQUESTS: dict[str, ModelRequest] = {
@@ -218,7 +224,6 @@ def test_the_answers_blocks_go_back_to_their_issuer_as_they_came() -> None:
     ]
     results = body["messages"][2]["content"]
     assert [block["type"] for block in results] == ["tool_result", "tool_result", "text"]
-    assert results[0]["is_error"] is True
     assert [piece["type"] for piece in results[0]["content"]] == ["text", "image"]
     assert len(body["messages"]) == 3
 
@@ -249,6 +254,7 @@ def test_what_others_issued_stays_home_and_the_words_go() -> None:
         "reasoning without a signature was left out: the API refuses it",
         "what gemini noted on a text stayed home",
         "citations of gemini stayed home",
+        "a refusal was sent as text",
         "what gemini did by its own tool 'web_search' stayed home",
         "what somebody else did by its own tool 'web_search' stayed home",
         "image/png of an assistant was left out: Anthropic takes media from users only",
@@ -372,7 +378,13 @@ def test_how_much_to_think_is_told_as_the_model_understands_it(
         (MODEL, {"service_tier": "flex"}, {"service_tier"}),
         (MODEL, {"cache": {"key": "k", "ttl": "24h"}}, {"cache.key", "cache.ttl"}),
         (MODEL, {"reasoning": "high", "max_tokens": 1000}, {"reasoning"}),
-        (MODEL, {"reasoning": "high", "tool_choice": "required"}, {"reasoning"}),
+        (MODEL, {"reasoning": "high", "tool_choice": "required"}, {"reasoning", "tool_choice"}),
+        (MODEL, {"reasoning": "high", "tool_choice": {"type": "any"}}, {"reasoning", "tool_choice"}),
+        (MODEL, {"tool_choice": "add"}, {"tool_choice"}),
+        (MODEL, {"stop": ["\n", "END"]}, {"stop"}),
+        (MODEL, {"response_format": answer(strict=True)}, set()),
+        (MODEL, {"response_format": answer(strict=False)}, {"response_format.strict"}),
+        (MODEL, {"response_format": answer(description="d")}, {"response_format.description"}),
         ("claude-fable-5", {"reasoning": False}, {"reasoning"}),
     ],
 )
@@ -380,6 +392,83 @@ def test_settings_without_a_word_are_told(model: str, settings: Settings, left: 
     body, encoded = encode(ask(model=model, settings=settings))
     assert {sentence.split("`")[1] for sentence in encoded.unsupported} == left
     assert not left & body.keys()
+
+
+def test_an_option_and_the_answers_format_share_their_field() -> None:
+    settings: Settings = {"response_format": answer(), "options": {"output_config": {"effort": "low"}}}
+    body, _ = encode(ask(settings=settings), Dialect(option_fields=("output_config",)))
+    assert body["output_config"].keys() == {"format", "effort"}
+
+
+def test_one_call_at_a_time_is_said_beside_a_choice_of_the_providers_own() -> None:
+    settings: Settings = {"tool_choice": {"type": "any"}, "parallel_tool_calls": False}
+    body, _ = encode(ask(tools=(tool("add", ""),), settings=settings))
+    assert body["tool_choice"] == {"type": "any", "disable_parallel_tool_use": True}
+
+
+@pytest.mark.parametrize(
+    "form", [{"type": "json_schema", "schema": {"a": 1}, "name": "x"}, {"type": "grammar", "grammar": "g"}, {}]
+)
+def test_a_format_of_answers_that_is_not_known_goes_on_as_it_came(form: dict[str, Any]) -> None:
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": "q"}], "output_config": {"format": form}}
+    body, encoded = encode(decode_request(json.dumps(asked).encode(), "/v1/messages", US))
+    assert (body["output_config"], encoded.unsupported) == ({"format": form}, ())
+
+
+@pytest.mark.parametrize("kind", ["signed", "other", "later", "adaptive"])
+def test_nobody_begins_to_think_in_the_middle_of_a_turn(kind: str) -> None:
+    signed = ReasoningPart("hm", opaque(signature="s"))
+    called = calls("t1")
+    first = Message("assistant", (signed, *called.parts)) if kind == "signed" else called
+    results = [Message("tool", (ToolResultPart(id, "add", "2"),)) for id in ("t1", "t2")]
+    messages = [user("q"), first, results[0], calls("t2"), results[1]]
+    if kind == "later":
+        messages += [Message("assistant", (TextPart("done"),)), user("and?")]
+    model = "claude-opus-4-6" if kind == "adaptive" else MODEL
+    body, encoded = encode(ModelRequest(model, tuple(messages), settings={"reasoning": "low"}))
+    assert ("thinking" in body) is (kind != "other")
+    assert len(encoded.unsupported) == (kind == "other")
+
+
+@pytest.mark.parametrize(
+    ("part", "sent", "told"),
+    [
+        (ToolResultPart("t", "add", "boom", is_error=True), True, 0),
+        (ToolResultPart("t", "add", "boom", is_error=True, media=(MediaPart("image/png", b"x"),)), None, 1),
+        (ToolResultPart("t", "add", "Error: boom", is_error=True, media=(MediaPart("image/png", b"x"),)), None, 0),
+        (ToolResultPart("t", "add", " "), None, 1),
+        (ToolResultPart("t", "add", "", media=(MediaPart("image/png", b"x", filename="a.png"),)), None, 1),
+    ],
+)
+def test_a_result_with_media_is_not_called_an_error_which_the_api_refuses(
+    part: ToolResultPart, sent: bool | None, told: int
+) -> None:
+    body, encoded = say(user("q"), calls("t"), Message("tool", (part,)))
+    result = body["messages"][2]["content"][0]
+    assert (result.get("is_error"), len(result["content"])) == (sent, bool(part.text.strip()) + len(part.media))
+    assert len(encoded.losses) == told
+
+
+def test_images_are_of_the_kinds_that_the_api_takes() -> None:
+    body, _ = encode(ask(MediaPart("image/jpg", b"x")))
+    assert body["messages"][0]["content"][0]["source"]["media_type"] == "image/jpeg"
+    with pytest.raises(EncodeError, match="its images are image/jpeg"):
+        encode(ask(MediaPart("image/svg+xml", b"<svg/>")))
+
+
+def test_what_the_provider_runs_keeps_its_id_as_its_result_does() -> None:
+    call = ToolCallPart("srv:1", "web_search", "{}", True, opaque(type="server_tool_use"))
+    found = ToolResultPart("srv:1", "web_search", opaque=opaque(block=SEARCH | {"tool_use_id": "srv:1"}))
+    body, _ = say(user("q"), Message("assistant", (call, found)))
+    asked, result = body["messages"][1]["content"]
+    assert asked["id"] == result["tool_use_id"] == "srv:1"
+
+
+def test_a_refusal_is_text_and_what_its_issuer_noted_on_it_stays_home() -> None:
+    refused = RefusalPart("no", Opaque("openai_responses", {"id": "msg"}, "openai"))
+    body, encoded = say(user("q"), Message("assistant", (refused,)), user("why?"))
+    assert body["messages"][1]["content"] == [{"type": "text", "text": "no"}]
+    assert encoded.losses == ("a refusal was sent as text", "what openai noted on a text stayed home")
 
 
 def test_a_budget_must_fit_into_the_limit() -> None:

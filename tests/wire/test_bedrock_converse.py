@@ -19,6 +19,7 @@ from playhead import EncodeError, ProviderError, TruncatedStream
 from playhead.errors import DecodeError
 from playhead.events import MessageEnd, MessageEvent, PartDelta
 from playhead.messages import (
+    Citation,
     MediaPart,
     Message,
     ModelRequest,
@@ -486,8 +487,9 @@ def test_an_answer_goes_back_as_it_came() -> None:
     body, lost = encoded(user("hi"), final(WHOLE).message, user("go on"), tools=(WEATHER,))
     content = json.loads(WHOLE)["output"]["message"]["content"]
     content[3]["citationsContent"]["content"] = [{"text": "ab"}]
+    del content[5]  # Images are taken from users only.
     assert body["messages"][1]["content"] == content
-    assert lost == ()
+    assert lost == ("image/png of an assistant was left out: Converse takes media from users only",)
     content.pop()  # The client does not know what is new.
     agrees({**body, "messages": [body["messages"][0], {"role": "assistant", "content": content}]})
 
@@ -941,3 +943,74 @@ def test_the_streamed_operation_is_known_by_its_path() -> None:
 def test_what_is_wrong_with_a_request_is_said(body: bytes, at: str, words: str) -> None:
     with pytest.raises(DecodeError, match=words):
         decode_request(body, at)
+
+
+def test_blank_text_which_is_refused_is_left_out() -> None:
+    cited = TextPart(" ", (Citation(opaque=mine(citation={"title": "t"})),))
+    call = ToolCallPart("t", "weather", "{}")
+    body, lost = encoded(
+        user("hi"), Message("assistant", (TextPart("\n\n", cache="5m"), cited, call)), tools=(WEATHER,)
+    )
+    assert [list(block) for block in body["messages"][1]["content"]] == [["toolUse"]]
+    assert lost == ("citations of a text that is blank were left out",)
+
+
+def test_deepseek_takes_no_reasoning_back() -> None:
+    turn = Message("assistant", (ReasoningPart("hm", mine(unsigned=True)), TextPart("ok")))
+    body, lost = encoded(user("hi"), turn, user("and?"), model="us.deepseek.r1-v1:0")
+    assert body["messages"][1]["content"] == [{"text": "ok"}]
+    assert lost == ("reasoning of bedrock stayed home",)
+
+
+def test_additional_fields_of_the_options_stand_beside_those_of_the_settings() -> None:
+    options: Any = {"reasoning": 2000, "max_tokens": 4000, "options": {"additionalModelRequestFields": {"a": 1}}}
+    body, _ = encoded(user("hi"), dialect=Dialect(option_fields=("additionalModelRequestFields",)), settings=options)
+    assert body["additionalModelRequestFields"] == {"thinking": {"type": "enabled", "budget_tokens": 2000}, "a": 1}
+
+
+def test_no_more_checkpoints_are_set_than_are_taken() -> None:
+    tool = ToolSpec("f", "", {"type": "object"}, cache="5m")
+    body, lost = encoded(user([TextPart(str(n), cache="5m") for n in range(5)]), tools=(tool,))
+    assert [len(block) for block in (body["toolConfig"]["tools"], body["messages"][0]["content"])] == [1, 9]
+    assert "of 6 checkpoints only the last 4" in lost[0]
+    assert "cache.ttl" in encoded(user("hi"), settings={"cache": {"ttl": "24h"}})[1][0]
+    assert "cache checkpoints" in encoded(user("hi"), tools=(tool,), model=LLAMA)[1][0]
+    _, lost = encoded(user("hi"), tools=(tool,), settings={"cache": True})
+    assert lost == ()
+
+
+def test_documents_that_go_back_as_they_came_have_names_of_their_own() -> None:
+    block = {"document": {"format": "pdf", "name": "a", "source": {"bytes": "eA=="}, "context": "c"}}
+    kept = MediaPart("application/pdf", b"x", filename="a", opaque=mine(block=block))
+    body, _ = encoded(user([kept, MediaPart("application/pdf", b"x", filename="a.pdf"), kept, "compare"]))
+    names = [block["document"]["name"] for block in body["messages"][0]["content"][:3]]
+    assert names == ["a", "a (2)", "a (3)"]
+
+
+def test_no_native_tool_goes_out_where_none_is_to_be_called() -> None:
+    raw = ToolSpec("computer", "", {}, raw={"type": "computer_20250124", "name": "computer"})
+    assert (
+        "additionalModelRequestFields" not in encoded(user("hi"), tools=(raw,), settings={"tool_choice": "none"})[0]
+    )
+
+
+def test_what_others_ran_and_noted_and_made_stays_home_and_is_told() -> None:
+    theirs = Opaque("gemini", {"thoughtSignature": "s"}, "google")
+    turn = Message(
+        "assistant",
+        (
+            ToolCallPart("c", "code_execution", "{}", True, theirs),
+            ToolResultPart("c", "code_execution", "1", opaque=theirs),
+            MediaPart("image/png", PNG),
+            TextPart("ok", opaque=theirs),
+            ToolCallPart("t", "weather", "{}", opaque=theirs),
+        ),
+    )
+    body, lost = encoded(user("hi"), turn, tools=(WEATHER,))
+    assert [list(block) for block in body["messages"][1]["content"]] == [["text"], ["toolUse"]]
+    assert lost == (
+        "what google did by its own tool 'code_execution' stayed home",
+        "image/png of an assistant was left out: Converse takes media from users only",
+        "what google noted on a text stayed home",
+        "what google noted on a tool call stayed home",
+    )

@@ -16,6 +16,7 @@ from playhead import EncodeError, ProviderError, TruncatedStream
 from playhead.errors import DecodeError
 from playhead.events import MessageEnd, MessageEvent
 from playhead.messages import (
+    MediaPart,
     Message,
     ModelRequest,
     ModelResponse,
@@ -237,3 +238,18 @@ def test_refusals_as_a_body() -> None:
 def test_what_is_no_answer_is_named(data: bytes, words: str) -> None:
     with pytest.raises(DecodeError, match=words):
         decode(data)
+
+
+@pytest.mark.parametrize("where", [{"url": "https://a.test/b.png"}, {"file_id": "file_1"}])
+def test_files_that_bedrock_does_not_look_for_are_an_error(where: Any) -> None:
+    file = MediaPart("image/png", **where)
+    for message in (user([file]), Message("tool", (ToolResultPart("t", "f", "", media=(file,)),))):
+        with pytest.raises(EncodeError, match="pass its bytes"):
+            encode_request(ModelRequest(CLAUDE, (message,)), Dialect())
+
+
+def test_a_beta_in_words_is_one_of_them() -> None:
+    computer = ToolSpec("computer", "", {}, raw={"type": "computer_20250124", "name": "computer"})
+    asked = ModelRequest(CLAUDE, (user("hi"),), (computer,), Settings(extra_body={"anthropic_beta": "one"}))
+    body = json.loads(encode_request(asked, Dialect()).body)
+    assert body["anthropic_beta"] == ["one", "computer-use-2025-01-24"]

@@ -230,7 +230,7 @@ def test_the_chunks_are_those_that_clients_expect() -> None:
         {"content": "b"},
         {"tool_calls": [call]},
         {},
-        {"role": "assistant", "content": ""},
+        {"content": ""},
     ]
     assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [None] * 4 + ["tool_calls", None]
     assert {(chunk["object"], chunk["created"]) for chunk in chunks} == {("chat.completion.chunk", 1700000000)}

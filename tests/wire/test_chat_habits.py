@@ -579,3 +579,60 @@ def test_a_server_without_a_clock_says_nothing_of_the_time() -> None:
 
 def details_of(part: ReasoningPart) -> list[dict[str, Any]]:
     return part.opaque.data.get("details", []) if part.opaque else []
+
+
+@pytest.mark.parametrize(
+    ("raw", "finish"),
+    [
+        ("model_length", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("sensitive", "content_filter"),
+        ("eos", "stop"),
+    ],
+)
+def test_the_finish_reasons_of_others_are_understood(raw: str, finish: str) -> None:
+    response = answer(chunk({"content": "x"}), chunk(finish=raw))
+    assert (response.finish_reason, response.raw_finish_reason) == (finish, raw)
+
+
+def test_an_answer_with_calls_asks_for_them_whatever_its_finish_reason_says() -> None:
+    response = answer(chunk({"tool_calls": [call("{}", index=0, id="a", name="add")]}), chunk(finish="stop"))
+    assert (response.finish_reason, response.raw_finish_reason) == ("tool_calls", "stop")
+    ran = {"index": 0, "type": "search", "arguments": "{}", "output": "found"}
+    assert answer(chunk({"executed_tools": [ran], "content": "x"}), chunk(finish="stop")).finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        (chunk(finish="network_error"), "server"),
+        (chunk(finish="insufficient_system_resource"), "overloaded"),
+        (chunk(finish="stop", x_groq={"id": "req_1", "error": "over capacity"}), "overloaded"),
+    ],
+    ids=["z.ai", "deepseek", "groq"],
+)
+def test_an_answer_that_its_provider_broke_off_is_never_a_success(last: dict[str, Any], kind: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        decode(sse(chunk({"content": "x"}), last))
+    assert (caught.value.kind, caught.value.retryable) == (kind, True)
+
+
+def test_no_piece_of_content_is_lost() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aW1n"}}
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}], "closed": True, "signature": "s"}
+    referred = {"type": "thinking", "thinking": [{"type": "reference", "reference_ids": [1]}]}
+    file = {"type": "tool_file", "file_id": "f"}
+    response = answer(
+        chunk({"content": [image, thought, referred, file]}), chunk({"content": file}), chunk(finish="stop")
+    )
+    picture, words = response.message.parts
+    assert picture == MediaPart("image/png", b"img")
+    assert isinstance(words, ReasoningPart)
+    assert words.text == "hm"
+    kept = [{"type": "thinking", "closed": True, "signature": "s"}, referred, file, file]
+    assert response.metadata["content"] == kept
+
+
+def test_perplexitys_cost_is_an_object() -> None:
+    usage = USAGE | {"cost": {"input_tokens_cost": 0.001, "request_cost": 0.005, "total_cost": 0.006}}
+    assert answer(chunk({"content": "x"}, "stop", usage=usage)).cost == 0.006

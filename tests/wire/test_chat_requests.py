@@ -139,12 +139,13 @@ def test_what_a_model_thought_goes_back_as_it_came(name: str) -> None:
 
 # Settings, by dialect.
 
+DEEPSEEK = {"reasoning": "thinking", "option_fields": ("reasoning_effort",)}
 REASONING: list[tuple[Any, dict[str, Any], dict[str, Any], str]] = [
     ("low", {}, {"reasoning_effort": "low"}, ""),
     (False, {}, {"reasoning_effort": "none"}, ""),
     (True, {}, {}, ""),
     ("max", {}, {"reasoning_effort": "xhigh"}, "'xhigh' was sent in its place"),
-    (8000, {}, {"reasoning_effort": "medium"}, "'medium' was sent in place of 8000 tokens"),
+    (8000, {}, {"reasoning_effort": "medium"}, ""),
     ({"effort": "low", "summary": "auto"}, {}, {"reasoning_effort": "low"}, "reasoning.summary"),
     ("high", {"reasoning": "reasoning"}, {"reasoning": {"effort": "high"}}, ""),
     (2000, {"reasoning": "reasoning"}, {"reasoning": {"max_tokens": 2000}}, ""),
@@ -160,6 +161,10 @@ REASONING: list[tuple[Any, dict[str, Any], dict[str, Any], str]] = [
     (True, {"reasoning": "thinking"}, {"thinking": {"type": "enabled"}}, ""),
     (0, {"reasoning": "thinking"}, {"thinking": {"type": "disabled"}}, ""),
     ("high", {"reasoning": "thinking"}, {"thinking": {"type": "enabled"}}, "only be told to think or not"),
+    ("max", DEEPSEEK, {"thinking": {"type": "enabled"}, "reasoning_effort": "max"}, ""),
+    (False, DEEPSEEK, {"thinking": {"type": "disabled"}}, ""),
+    ("medium", DEEPSEEK, {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}, "knows no 'medium'"),
+    (1000, DEEPSEEK, {"thinking": {"type": "enabled"}, "reasoning_effort": "low"}, ""),
     (False, {"reasoning": "enable_thinking"}, {"enable_thinking": False}, ""),
     (
         False,
@@ -214,7 +219,9 @@ SETTINGS: list[tuple[Any, dict[str, Any], dict[str, Any], str]] = [
     ),
     ({"cache": True}, {"cache": "key"}, {}, ""),
     ({"cache": {"key": "k", "ttl": "1h"}}, {"cache": "key"}, {"prompt_cache_key": "k"}, "cache.ttl"),
-    ({"cache": True}, {}, {}, "cache"),
+    ({"cache": True}, {}, {}, ""),
+    ({"cache": {"key": "k"}}, {}, {}, "cache.key"),
+    ({"seed": 7}, {"names": {"seed": "random_seed"}}, {"random_seed": 7}, ""),
     ({"tool_choice": "required"}, {}, {}, "there are no tools"),
     (
         {
@@ -263,7 +270,7 @@ def test_breakpoints_stand_behind_the_prompt_and_the_last_two_messages_unless_pa
     assert not encoded.unsupported
     body, encoded = encode(own, settings={"cache": True})
     assert body["messages"][0]["content"] == "x"
-    assert len(encoded.unsupported) == 2
+    assert len(encoded.unsupported) == 1
     assert encode(system("s"), user("u"))[0]["messages"][0]["content"] == "s"
 
 
@@ -714,3 +721,76 @@ def test_what_openais_package_writes_is_read() -> None:
     sent = json.loads(bodies[0])
     sent["tools"][0]["function"]["strict"] = False
     assert again == sent
+
+
+# What must not go wrong.
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"reasoning": {"budget_tokens": "many"}},
+        {"reasoning": {"budget_tokens": -1}},
+        {"reasoning": {"budget_tokens": True}},
+        {"reasoning": {"summary": 5}},
+        {"cache": "1h"},
+        {"cache": {"ttl": "2h"}},
+        {"cache": {"tll": "1h"}},
+        {"response_format": "json"},
+        {"tool_choice": 3},
+        {"tool_choice": {}},
+    ],
+    ids=str,
+)
+def test_a_setting_that_cannot_be_meant_is_an_error(setting: Any) -> None:
+    dialect = Dialect(cache="breakpoints")
+    request = ModelRequest("m", (user("Hi"),), (ToolSpec("f", "", {}),), setting)
+    with pytest.raises(EncodeError, match=next(iter(setting))):
+        encode_request(request, dialect)
+
+
+def test_a_refusal_alone_has_a_content_and_is_said_as_text_where_there_is_no_word_for_it() -> None:
+    refusal = Message("assistant", (RefusalPart("No."),))
+    body, encoded = encode(user("Hi"), refusal)
+    assert body["messages"][1] == {"role": "assistant", "content": None, "refusal": "No."}
+    assert encoded.losses == ()
+    body, encoded = encode(user("Hi"), refusal, dialect=find_provider("mistral").dialect)
+    assert body["messages"][1] == {"role": "assistant", "content": "No."}
+    assert encoded.losses == ("that an answer was a refusal is said by its text alone",)
+
+
+def test_what_others_thought_is_not_said_to_those_who_want_to_see_some_thought() -> None:
+    theirs = ReasoningPart("hm", Opaque("anthropic", {"signature": "s"}, "anthropic"))
+    answer = Message("assistant", (theirs, ToolCallPart("c", "add", "{}")))
+    body, encoded = encode(answer, RESULTS, dialect=Dialect(reasoning_history=True))
+    assert body["messages"][0]["reasoning_content"] == ""
+    assert encoded.losses == ("reasoning of anthropic stayed home",)
+
+
+@pytest.mark.parametrize("provider", ["openai", "azure"])
+def test_ids_that_are_too_long_for_openai_are_replaced(provider: str) -> None:
+    long, whole = "chatcmpl-tool-" + "0" * 32, "functions.add:0"
+    calls = Message("assistant", (ToolCallPart(long, "add"), ToolCallPart(whole, "add")))
+    results = Message("tool", (ToolResultPart(long, "add", "1"), ToolResultPart(whole, "add", "2")))
+    body, _ = encode(calls, results, dialect=find_provider(provider).dialect)
+    first, second = (it["id"] for it in body["messages"][0]["tool_calls"])
+    assert len(first) <= 40
+    assert second == whole
+    assert [it["tool_call_id"] for it in body["messages"][1:]] == [first, second]
+
+
+def test_a_tool_choice_that_the_provider_does_not_take_is_not_sent() -> None:
+    request = ModelRequest("m", (user("Hi"),), (ToolSpec("f", "", {}),))
+    body = json.loads(encode_request(request, Dialect(unsupported=("tool_choice",))).body)
+    assert "tool_choice" not in body
+
+
+def test_what_stands_beside_media_goes_back_to_where_it_stood() -> None:
+    pieces = [
+        {"type": "video_url", "video_url": {"url": "https://x.test/a.mp4", "fps": 2}},
+        {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav", "speaker": "me"}},
+        {"type": "file", "file": {"file_id": "file-1", "pages": [1]}},
+    ]
+    asked = {"model": "m", "messages": [{"role": "user", "content": pieces}]}
+    read = decode_request(json.dumps(asked).encode())
+    assert json.loads(encode_request(read, Dialect()).body) == asked

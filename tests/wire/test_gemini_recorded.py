@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from functools import cache
 from typing import Any
 
@@ -357,3 +358,17 @@ def test_a_refusal_in_the_middle_of_a_stream_comes_behind_what_was_said() -> Non
 def test_what_is_no_answer_is_an_error_that_says_so(data: bytes) -> None:
     with pytest.raises(DecodeError):
         decode(data)
+
+
+def test_citations_without_end_are_read_in_no_time() -> None:
+    pages = [{"web": {"uri": f"https://{n}.test"}} for n in range(700)]
+    supports = [
+        {"segment": {"startIndex": n, "endIndex": n + 1}, "groundingChunkIndices": list(range(700))}
+        for n in range(700)
+    ]
+    grounded = {"groundingChunks": pages, "groundingSupports": supports}
+    began = time.process_time()
+    response = final(decode(sse(ends({"text": "x" * 700}, groundingMetadata=grounded))))
+    assert time.process_time() - began < 5
+    assert len(response.message.citations) == 10_000
+    assert response.metadata == {"groundingMetadata": grounded}

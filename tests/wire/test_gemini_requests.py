@@ -175,7 +175,9 @@ def test_what_the_format_can_say_is_read_as_it_was_meant(request_: ModelRequest)
 
 WORDS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 NAMES = st.sampled_from(["add", "mul"])
-USER = st.lists(st.builds(TextPart, WORDS) | st.builds(MediaPart, WORDS, st.binary(max_size=4)), max_size=3)
+USER = st.lists(
+    st.builds(TextPart, WORDS) | st.builds(MediaPart, WORDS, st.binary(max_size=4)), min_size=1, max_size=3
+)
 
 
 @st.composite
@@ -538,3 +540,104 @@ def test_a_path_that_names_no_model_is_an_error() -> None:
     assert (
         decode({}, "/v1/projects/p/locations/l/publishers/google/models/m%401:streamGenerateContent").model == "m@1"
     )
+
+
+DECLARED = [
+    {"name": "f", "description": "does", "behavior": "NON_BLOCKING"},
+    {"name": "g", "response": {"type": "STRING"}},
+    {"name": "h", "responseJsonSchema": {"type": "string"}},
+    {"name": "i"},
+]
+
+
+def test_what_a_declaration_says_of_its_response_and_behaviour_is_kept() -> None:
+    request = decode({"contents": [], "tools": [{"functionDeclarations": DECLARED}, {"googleSearch": {}}]})
+    assert [(tool.name, tool.raw is None) for tool in request.tools] == [
+        ("f", False),
+        ("g", False),
+        ("h", False),
+        ("i", True),
+    ]
+    body = encode(request)
+    assert body["tools"] == [{"functionDeclarations": DECLARED}, {"googleSearch": {}}]
+    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "AUTO"}}
+
+
+def test_the_name_and_the_description_of_a_schema_stand_in_it() -> None:
+    asked = {"name": "place", "description": "Where it is.", "schema": OBJECT}
+    request = ask(settings={"response_format": {"type": "json_schema", "json_schema": asked}})
+    said = encode(request)["generationConfig"]["responseJsonSchema"]
+    assert said == {"title": "place", "description": "Where it is.", **OBJECT}
+    again = decode(encode(request))
+    assert again.settings["response_format"]["json_schema"]["name"] == "place"  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    assert encode(again) == encode(request)
+    theirs = {**asked, "schema": {**OBJECT, "description": "Another."}}
+    encoded = encode_request(
+        ask(settings={"response_format": {"type": "json_schema", "json_schema": theirs}}), Dialect()
+    )
+    assert "response_format.description" in encoded.unsupported[0]
+
+
+def test_results_stand_in_the_order_of_their_calls_which_is_all_that_tells_them_apart() -> None:
+    calls = Message("assistant", (ToolCallPart("toolu_a", "f", "{}"), ToolCallPart("toolu_b", "f", "{}")))
+    results = [Message("tool", (ToolResultPart(id, "f", id),)) for id in ("toolu_b", "toolu_a")]
+    *_, turn = encode(ask(user("go"), calls, *results))["contents"]
+    said = [part["functionResponse"]["response"]["result"] for part in turn["parts"]]
+    assert said == ["toolu_a", "toolu_b"]
+
+
+def test_what_stands_beside_results_follows_them_as_a_message_of_its_own() -> None:
+    result = {"functionResponse": {"name": "f", "response": {"result": "x"}}}
+    call = {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}] * 2}
+    body = {"contents": [call, {"role": "user", "parts": [{"text": "a"}, result, {"text": "b"}, result]}]}
+    _, results, rest = decode(body).messages
+    assert (results.role, len(results.parts)) == ("tool", 2)
+    assert (rest.role, rest.parts) == ("user", (TextPart("a"), TextPart("b")))
+
+
+def test_a_choice_without_functions_is_told() -> None:
+    encoded = encode_request(
+        ask(settings={"tool_choice": "required"}, provider_tools=(ProviderTool("web_search"),)), Dialect()
+    )
+    assert "tool_choice" in encoded.unsupported[0]
+
+
+def test_empty_texts_and_turns_which_are_refused_are_left_out() -> None:
+    body = encode(ask(system(""), user("hi"), user(""), Message("user", ()), user(["", PNG])))
+    assert "systemInstruction" not in body
+    assert [[next(iter(part)) for part in turn["parts"]] for turn in body["contents"]] == [["text"], ["inlineData"]]
+
+
+def test_the_latest_models_are_of_the_latest_generation() -> None:
+    foreign = Message("assistant", (ToolCallPart("toolu_a", "f", "{}"),))
+    for model in ("gemini-pro-latest", "gemini-flash-latest", "gemini-flash-lite-latest"):
+        assert "thoughtSignature" in encode(ask(user("go"), foreign, model=model))["contents"][1]["parts"][0]
+
+
+def test_null_is_among_the_values_of_what_may_be_null() -> None:
+    theirs = {"type": "OBJECT", "properties": {"a": {"type": "STRING", "nullable": True, "enum": ["x"]}}}
+    request = decode({"contents": [], "tools": [{"functionDeclarations": [{"name": "f", "parameters": theirs}]}]})
+    assert request.tools[0].parameters["properties"]["a"] == {"type": ["string", "null"], "enum": ["x", None]}
+    assert encode(request)["tools"][0]["functionDeclarations"][0]["parameters"] == theirs
+
+
+def test_a_file_of_no_type_goes_out_without_one() -> None:
+    named = {"fileData": {"fileUri": "https://youtu.be/x"}}
+    body = {"contents": [{"role": "user", "parts": [named, {"text": "what is it?"}]}]}
+    assert encode(decode(body)) == body
+
+
+def test_code_that_another_ran_stays_home_with_its_result() -> None:
+    parts = [
+        {"executableCode": {"language": "PYTHON", "code": "1"}},
+        {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}},
+        {"text": "done"},
+    ]
+    answer = {"candidates": [{"content": {"parts": parts, "role": "model"}, "finishReason": "STOP"}]}
+    decoder = Decoder("google")
+    *_, last = decoder.feed(json.dumps(answer).encode()) + decoder.close()
+    assert isinstance(last, MessageEnd)
+    request = ask(user("go"), last.response.message)
+    assert encode(request)["contents"][1]["parts"] == parts
+    assert encode(request, origin="vertex")["contents"][1]["parts"] == [{"text": "done"}]
+    assert encode(decode({"contents": [{"role": "model", "parts": parts}]}))["contents"][0]["parts"] == parts

@@ -154,7 +154,7 @@ def test_reasoning_and_what_follows_it_go_back_together_with_their_ids() -> None
             ToolCallPart("c", "f", "", opaque=own(id="fc", namespace="n")),
         ),
     )
-    assert encoded_input(user("x"), said)[1:] == [
+    assert encoded_input(user("x"), said, model="gpt-5")[1:] == [
         {"type": "reasoning", **REASONING},
         SEARCH,
         {
@@ -169,6 +169,92 @@ def test_reasoning_and_what_follows_it_go_back_together_with_their_ids() -> None
     ]
 
 
+def test_a_model_that_does_not_think_gets_no_reasoning_nor_what_needs_it() -> None:
+    said = Message(
+        "assistant",
+        (
+            ReasoningPart("why", own(**REASONING)),
+            ToolCallPart("ws", "web_search", "{}", True, own(item=SEARCH)),
+            ToolCallPart("c", "f", "{}", opaque=own(id="fc")),
+        ),
+    )
+    for model in ("gpt-4o", "openai/gpt-4.1", "gpt-5-chat-latest"):
+        encoded = encode_request(ask(user("x"), said, model=model), Dialect(), "openai")
+        assert json.loads(encoded.body)["input"][1:] == [
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+        ]
+        assert len(encoded.losses) == 2
+    for model in ("gpt-5", "o3", "my-deployment", "openai/gpt-oss-20b", "gpt-5.2"):
+        assert len(encoded_input(user("x"), said, model=model)) == 4
+
+
+def losses(*messages: Message) -> list[str]:
+    return list(encode_request(ask(*messages), Dialect(), "openai").losses)
+
+
+def test_what_others_wanted_back_with_parts_is_a_loss() -> None:
+    theirs = Opaque("gemini", {"thoughtSignature": "x"}, "google")
+    said = Message("assistant", (TextPart("t", opaque=theirs), ToolCallPart("functions.add:0", "f", opaque=theirs)))
+    done = Message("tool", (ToolResultPart("functions.add:0", "f", "1", opaque=theirs),))
+    assert losses(Message("user", (TextPart("q", opaque=theirs),)), said, done) == [
+        f"what google wanted back with a {what} stayed home" for what in ("text", "tool_call", "tool_result")
+    ]
+
+
+def test_that_a_result_is_an_error_is_told_where_nothing_says_it() -> None:
+    for words, told in (("boom", 1), ("Error: boom", 0)):
+        assert len(losses(Message("tool", (ToolResultPart("c", "f", words, is_error=True),)))) == told
+    shell = ToolCallPart("c", "shell", "{}", opaque=own(item={"type": "shell_call", "id": "s", "call_id": "c"}))
+    done = ToolResultPart("c", "shell", "boom", is_error=True)
+    assert losses(Message("assistant", (shell,)), Message("tool", (done,))) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "named"),
+    [
+        (MediaPart("application/pdf", b"%PDF", filename="a.pdf"), True),
+        (MediaPart("application/pdf", url="https://x/a.pdf", filename="a.pdf"), False),
+        (MediaPart("application/pdf", file_id="file_1", filename="a.pdf"), False),
+        (MediaPart("image/png", b"x", filename="a.png"), False),
+        (MediaPart("audio/wav", b"x", filename="a.wav"), False),
+    ],
+)
+def test_a_file_name_goes_with_bytes_of_files_only_and_else_is_told(part: MediaPart, named: bool) -> None:
+    message = Message("user", (part,))
+    piece = encoded_input(message)[0]["content"][0]
+    assert ("filename" in piece, len(losses(message))) == (named, not named)
+
+
+def test_a_result_cannot_hold_a_sound() -> None:
+    done = Message("tool", (ToolResultPart("c", "f", "", media=(MediaPart("audio/wav", b"x"),)),))
+    with pytest.raises(EncodeError, match="holds a sound"):
+        encoded_input(done)
+
+
+def test_the_pieces_of_a_result_keep_their_order() -> None:
+    image, words = {"type": "input_image", "file_id": "f"}, {"type": "input_text", "text": "a"}
+    for output in ([image, words], [words, words], [words, image], [words], "a", []):
+        items = [
+            {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": output},
+        ]
+        request = decode_request(json.dumps({"model": "gpt-5", "input": items}).encode(), "", "openai")
+        sent = body(request)["input"][1]["output"]
+        assert sent == ("a" if output == [words] else output or "")
+
+
+def test_a_server_of_tools_is_chosen_by_its_label() -> None:
+    served = ProviderTool("docs", raw={"type": "mcp", "server_label": "docs", "server_url": "https://x"})
+    request = ModelRequest("gpt-5", (user("x"),), settings={"tool_choice": "docs"}, provider_tools=(served,))
+    assert body(request)["tool_choice"] == {"type": "mcp", "server_label": "docs"}
+
+
+def test_a_request_that_is_cut_is_wrong_and_not_to_be_tried_again() -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode_request(b'{"model":')
+    assert type(caught.value) is DecodeError
+
+
 def test_without_encrypted_reasoning_nothing_that_needs_it_goes_back() -> None:
     said = Message(
         "assistant",
@@ -180,7 +266,7 @@ def test_without_encrypted_reasoning_nothing_that_needs_it_goes_back() -> None:
             ReasoningPart("last", own(**REASONING)),
         ),
     )
-    encoded = encode_request(ask(user("x"), said), Dialect(), "openai")
+    encoded = encode_request(ask(user("x"), said, model="gpt-5"), Dialect(), "openai")
     assert json.loads(encoded.body)["input"][1:] == [
         {"role": "assistant", "content": "see"},
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
@@ -190,7 +276,7 @@ def test_without_encrypted_reasoning_nothing_that_needs_it_goes_back() -> None:
         "what openai did by its own tool 'web_search'",
         "reasoning that nothing follows",
     ]
-    stored = body(ask(user("x"), said, extra_body={"store": True}))
+    stored = body(ask(user("x"), said, model="gpt-5", extra_body={"store": True}))
     assert [item.get("id") for item in stored["input"]] == [None, "rs", "ws", "m1", "fc"]
 
 
@@ -480,7 +566,7 @@ def test_what_is_said_in_this_format_is_read_as_it_was_meant(data: st.DataObject
     if tools and data.draw(st.booleans()):
         settings["tool_choice"] = data.draw(st.sampled_from(["none", "required", "weather", {"type": "mcp"}]))
     request = ModelRequest(
-        "gpt-4o", (*first, *rest), tuple(tools), cast("Settings", settings), data.draw(st.booleans()), tuple(hosted)
+        "grok-4", (*first, *rest), tuple(tools), cast("Settings", settings), data.draw(st.booleans()), tuple(hosted)
     )
     encoded = encode_request(request, Dialect(), "openai")
     assert (encoded.losses, encoded.unsupported) == ((), ())

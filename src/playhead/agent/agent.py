@@ -13,6 +13,7 @@ from typing import Any, TypeVar, Unpack
 
 import msgspec
 
+from .._settings import checked
 from ..errors import ConfigError
 from ..http import Transport
 from ..messages import MediaPart, Message, ProviderTool, Settings, TextPart
@@ -207,8 +208,8 @@ class Agent:
 
 def _model(name: str, provider: Provider | None, base_url: str | None, api_key: str | None) -> Model:
     provider, id = resolve(name, provider)
-    if base_url is not None:
-        provider = msgspec.structs.replace(provider, base_url=base_url.rstrip("/"))
+    if base_url is not None:  # Over what the provider says of this model, too.
+        provider = msgspec.structs.replace(provider, base_url=base_url.rstrip("/"), routes=())
     return Model(provider, id, api_key=api_key)
 
 
@@ -233,13 +234,7 @@ def _network(provider: Provider) -> Transport:
 
 
 def _settings(first: Settings | None, then: Settings) -> Settings:
-    merged: Settings = {**(first or {}), **then}
-    if unknown := merged.keys() - Settings.__annotations__.keys():
-        raise ConfigError(
-            f"there is no setting {', '.join(map(repr, sorted(unknown)))}; the settings are: "
-            f"{', '.join(Settings.__annotations__)}. A provider's own go into `options`, or into `extra_body`."
-        )
-    return merged
+    return checked({**(first or {}), **then})
 
 
 def _await(coroutine: Coroutine[Any, Any, T]) -> T:

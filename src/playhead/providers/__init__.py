@@ -8,6 +8,9 @@ point of the group `playhead.providers`, whose name is the provider's and whose 
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit
+
 import msgspec
 
 from ..errors import ConfigError
@@ -28,20 +31,27 @@ __all__ = [
 ]
 
 
+_SECRET_PARTS = re.compile(r"(?<=//)[^/?#]*@|\?.*", re.DOTALL)
+"""Where an address may hold a key: it is not shown."""
+
+
 def compatible(url: str) -> Provider:
     """The provider that any server is which speaks chat completions at `url`.
 
-    An address that ends with a format's own path, such as `/v1/messages`, means that format.
+    An address that ends with a format's own path, such as `/v1/messages`, means that format. It may have a query.
 
     Raises:
         ConfigError: that is no address.
     """
-    url = url.rstrip("/")
-    wire = wire_for_path(url)
-    found = Provider("compat", url, key_env="PLAYHEAD_COMPAT_API_KEY", key_required=False)
-    if wire is None or not url.endswith(wire.PATH):
+    path, mark, query = url.partition("?")
+    path = path.rstrip("/")
+    found = Provider("compat", path + mark + query, key_env="PLAYHEAD_COMPAT_API_KEY", key_required=False)
+    # What one server issues is no other server's.
+    found = msgspec.structs.replace(found, issuer=f"compat:{urlsplit(url).netloc.rpartition('@')[2].lower()}")
+    wire = wire_for_path(path)
+    if wire is None or not path.endswith(wire.PATH):
         return found
-    base_url = url.removesuffix(wire.PATH)
+    base_url = path.removesuffix(wire.PATH) + mark + query
     auth = "x-api-key" if wire.NAME == "anthropic" else found.auth
     headers = (("anthropic-version", "2023-06-01"),) if wire.NAME == "anthropic" else ()
     return msgspec.structs.replace(found, base_url=base_url, wire=wire.NAME, auth=auth, headers=headers)
@@ -80,7 +90,8 @@ def _compatible(model: str, rest: str) -> tuple[Provider, str]:
             "such as 'compat:http://127.0.0.1:8080/v1#my-model'"
         )
     if not id:
-        raise ConfigError(f"model {model!r} does not say which model: write it after '#', as in '{model}#my-model'")
+        shown = "compat:" + _SECRET_PARTS.sub("", url)
+        raise ConfigError(f"model {shown!r} does not say which model: write it after '#', as in '{shown}#my-model'")
     return compatible(url), id
 
 

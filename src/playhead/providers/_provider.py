@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from ..errors import ConfigError
-from ..wire import Dialect
+from ..wire import WIRE_FORMATS, Dialect
 from ._address import VARIABLE, first_set, is_address, whole_address
 
 AUTH = ("bearer", "aws", "google", "azure")
@@ -102,6 +102,19 @@ class Provider(msgspec.Struct, frozen=True):
                 f"base_url {self.base_url!r} of provider {self.name!r} should be an address such as "
                 "'http://127.0.0.1:8080/v1'"
             )
+        for wire in (self.wire, *(route.wire for route in self.routes)):
+            if wire not in WIRE_FORMATS:
+                raise ConfigError(
+                    f"wire {wire!r} of provider {self.name!r} should be one of {', '.join(WIRE_FORMATS)}"
+                )
+        for route in self.routes:
+            try:
+                re.compile(route.models)
+            except re.error as error:
+                raise ConfigError(
+                    f"the models {route.models!r} of a route of provider {self.name!r} should be a regular "
+                    f"expression: {error}"
+                ) from error
         if self.auth not in AUTH and not re.fullmatch(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)+|authorization", self.auth):
             raise ConfigError(
                 f"auth {self.auth!r} of provider {self.name!r} should be one of {', '.join(AUTH)}, or the name of "
@@ -148,6 +161,7 @@ class Provider(msgspec.Struct, frozen=True):
             dialect=route.dialect,
             base_url=route.base_url or self.base_url,
             issuer=route.issuer or self.issuer,
+            routes=(),  # It is on its way: nobody routes it again.
         )
 
     def address(self, environment: Mapping[str, str] | None = None) -> str:

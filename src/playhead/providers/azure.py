@@ -11,7 +11,7 @@ from typing import Any
 
 from ..wire import Dialect
 from ._provider import Provider, fields_of
-from .openai import OpenAIOptions
+from .openai import CALL_ID, OpenAIOptions
 
 
 class AzureOptions(OpenAIOptions, total=False):
@@ -31,5 +31,7 @@ PROVIDER = Provider(
     variables={"endpoint": ("AZURE_OPENAI_ENDPOINT",)},
     hosts=("*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com"),
     aliases=("azure-openai",),
-    dialect=Dialect(cache="key", option_fields=fields_of(AzureOptions, {"organization": "", "project": ""})),
+    dialect=Dialect(
+        cache="key", call_id=CALL_ID, option_fields=fields_of(AzureOptions, {"organization": "", "project": ""})
+    ),
 )

@@ -28,7 +28,8 @@ PROVIDER = Provider(
     key_env="GROQ_API_KEY",
     public=True,
     dialect=Dialect(
-        unsupported=("logprobs",),  # 400
+        # 400 for the first; the others are taken, and do nothing yet.
+        unsupported=("logprobs", "presence_penalty", "frequency_penalty"),
         option_fields=fields_of(GroqOptions),
     ),
 )

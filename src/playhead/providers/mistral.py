@@ -26,7 +26,9 @@ PROVIDER = Provider(
     public=True,
     dialect=Dialect(
         # Whatever else is in a request is refused (422, extra_forbidden).
-        unsupported=("seed", "logprobs", "service_tier", "user"),
+        unsupported=("logprobs", "service_tier", "user"),
+        names={"seed": "random_seed"},
+        without=("refusal",),
         max_tokens="max_tokens",
         stream_usage=False,  # it is always sent
         call_id="[a-zA-Z0-9]{9}",

@@ -7,6 +7,9 @@ from typing import Any, Literal, TypedDict
 from ..wire import Dialect
 from ._provider import Provider, fields_of
 
+CALL_ID = r"[\s\S]{1,40}"
+"""Longer ids of tool calls, such as vLLM's, are refused (400)."""
+
 HEADERS = {"organization": "OpenAI-Organization", "project": "OpenAI-Project"}
 
 
@@ -38,5 +41,10 @@ PROVIDER = Provider(
     key_env="OPENAI_API_KEY",
     public=True,
     hosts=("*.api.openai.com",),
-    dialect=Dialect(cache="key", option_fields=fields_of(OpenAIOptions, HEADERS), option_headers=HEADERS),
+    dialect=Dialect(
+        cache="key",
+        call_id=CALL_ID,
+        option_fields=fields_of(OpenAIOptions, HEADERS),
+        option_headers=HEADERS,
+    ),
 )

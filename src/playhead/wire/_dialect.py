@@ -14,8 +14,10 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         path: instead of the wire format's path; `{model}` stands for the model.
         stream_path: the same for answers that are streamed.
         body: fields that go into every request unless the user says otherwise.
-        without: fields of the body that the provider does not want, such as `model` where it stands in the path.
+        without: fields of the body that the provider does not want, such as `model` where it stands in the path; of
+            chat completions also `refusal`, in messages.
         unsupported: settings that the provider does not take: they are left out and told in the warnings.
+        names: settings that the provider calls otherwise, such as `seed`: `random_seed`.
         max_tokens: the field that takes the limit of chat completions; by the model's name where it is None.
         stream_usage: whether `stream_options.include_usage` is understood.
         reasoning: how chat completions are told how much to think: `reasoning_effort`; `reasoning` with an object
@@ -35,6 +37,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     body: dict[str, Any] = {}
     without: tuple[str, ...] = ()
     unsupported: tuple[str, ...] = ()
+    names: dict[str, str] = {}
     max_tokens: Literal["max_tokens", "max_completion_tokens"] | None = None
     stream_usage: bool = True
     reasoning: Literal["reasoning_effort", "reasoning", "thinking", "enable_thinking"] | None = "reasoning_effort"

@@ -169,7 +169,7 @@ _MESSAGES = (
         "payment",
         "bad_request permission rate_limit server stream",
         r"credit balance is too low|insufficient (?:account )?(?:balance|credits?|funds)|balance is insufficient",
-        r"requires more credits|prepayment credits|requires billing|check your billing details on",
+        r"requires more credits|have any credits|prepayment credits|requires billing|check your billing details on",
         r"reached your specified API usage limits|key limit exceeded|spend(?:ing)? (?:limit|cap)",
     ),
     _words(

@@ -31,6 +31,8 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 TOOL_CHOICES = ("auto", "none", "required")
 
+CACHE_TTLS = ("5m", "1h", "24h")
+
 
 class Thinking(NamedTuple):
     """The setting `reasoning`, read.
@@ -106,10 +108,19 @@ def _thinking_of(value: Reasoning) -> Thinking:
             f"the setting `reasoning` has no {', '.join(map(repr, sorted(unknown)))}; it has: "
             f"{', '.join(Reasoning.__annotations__)}"
         )
-    effort, budget = value.get("effort"), value.get("budget_tokens")
+    given: dict[str, Any] = {**value}
+    effort, budget, summary = (given.get(name) for name in ("effort", "budget_tokens", "summary"))
     if effort is not None and effort not in EFFORTS:
         raise EncodeError(f"there is no reasoning effort {effort!r}; there are: {', '.join(EFFORTS)}")
-    return Thinking(effort, budget, value.get("summary"))
+    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 0):
+        raise EncodeError(
+            f"`budget_tokens` of the setting `reasoning` should be a number of tokens, but is {budget!r}"
+        )
+    if not isinstance(summary, str | bool | None):
+        raise EncodeError(
+            f"`summary` of the setting `reasoning` should be True, False or a word such as 'auto', but is {summary!r}"
+        )
+    return Thinking(effort, budget, summary)
 
 
 class ToolChoice(NamedTuple):
@@ -121,12 +132,21 @@ class ToolChoice(NamedTuple):
 
 
 def tool_choice(settings: Settings) -> ToolChoice:
-    """What the setting `tool_choice` says; `auto` where it is not given. Chat completions' form is understood."""
+    """What the setting `tool_choice` says; `auto` where it is not given. Chat completions' form is understood.
+
+    Raises:
+        EncodeError: it is neither a word nor an object.
+    """
     value: Any = settings.get("tool_choice")
     if value is None:
         return ToolChoice("auto")
     if isinstance(value, str):
         return ToolChoice(cast("Any", value)) if value in TOOL_CHOICES else ToolChoice("tool", value)
+    if not obj(value):
+        raise EncodeError(
+            f"the setting `tool_choice` should be {', '.join(TOOL_CHOICES)}, a tool's name, or the provider's own "
+            f"object, but is {value!r}"
+        )
     name = text(obj(obj(value).get("function")).get("name"))
     return ToolChoice("tool", name) if name else ToolChoice("raw", raw=obj(value))
 
@@ -148,7 +168,7 @@ def answer_format(settings: Settings) -> Schema | Literal["text", "json"] | None
     """
     given = obj(settings.get("response_format"))
     match given.get("type"):
-        case None if not given:
+        case None if not given and settings.get("response_format") in (None, {}):
             return None
         case "text":
             return "text"
@@ -171,17 +191,34 @@ def answer_format(settings: Settings) -> Schema | Literal["text", "json"] | None
 
 
 def caching(settings: Settings) -> Cache | None:
-    """The setting `cache`; None where it is not given or False."""
-    given = settings.get("cache")
+    """The setting `cache`; None where it is not given or False.
+
+    Raises:
+        EncodeError: it is something else than it can be.
+    """
+    given: Any = settings.get("cache")
     if given is None or given is False:
         return None
-    return {} if given is True else given
+    if given is True:
+        return {}
+    if not isinstance(given, dict) or not given.keys() <= Cache.__annotations__.keys():  # pyright: ignore[reportUnknownMemberType]
+        raise EncodeError(f"the setting `cache` should be True or {{'key': ..., 'ttl': ...}}, but is {given!r}")
+    cache = cast("Cache", given)
+    if (ttl := cache.get("ttl")) not in (None, *CACHE_TTLS):
+        raise EncodeError(f"`ttl` of the setting `cache` should be one of {', '.join(CACHE_TTLS)}, but is {ttl!r}")
+    return cache
 
 
 def stops(settings: Settings) -> list[str]:
-    """The setting `stop` as a list."""
-    stop = settings.get("stop")
-    return [stop] if isinstance(stop, str) else list(stop or ())
+    """The setting `stop` as a list.
+
+    Raises:
+        EncodeError: it is neither a text nor a list.
+    """
+    stop: Any = settings.get("stop")
+    if stop is not None and not isinstance(stop, str | list | tuple):
+        raise EncodeError(f"the setting `stop` should be a text or a list of texts, but is {stop!r}")
+    return [stop] if isinstance(stop, str) else list(stop or ())  # pyright: ignore[reportUnknownArgumentType]
 
 
 def options_into(body: JSONObject, options: Mapping[str, Any], dialect: Dialect) -> dict[str, str]:

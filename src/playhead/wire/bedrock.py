@@ -18,7 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from ..errors import DecodeError, EncodeError, PlayheadError
-from ..messages import ModelRequest, Settings
+from ..messages import MediaPart, ModelRequest, Settings, ToolResultPart
 from . import _bedrock_errors, anthropic
 from ._bedrock_errors import check_message, encode_error, read_error, stream_exception
 from ._bedrock_paths import read_path
@@ -71,6 +71,10 @@ def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None =
             f"Bedrock runs none of Anthropic's own tools, and was asked for {', '.join(named)}: give your own tool, "
             "or its definition as ProviderTool(raw=...)"
         )
+    for message in request.messages:
+        for part in message.parts:
+            for file in part.media if isinstance(part, ToolResultPart) else (part,):
+                _check_file(file)
     settings = dict(request.settings)
     tier = None if "service_tier" in dialect.unsupported else settings.pop("service_tier", None)
     encoded = anthropic.encode_request(
@@ -95,13 +99,25 @@ def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None =
     return msgspec.structs.replace(encoded, body=msgspec.json.encode(body), headers=tuple(headers))
 
 
+def _check_file(part: object) -> None:
+    """Nothing, if it is no file, or one that comes as bytes.
+
+    Raises:
+        EncodeError: it stands somewhere where Bedrock does not look for it.
+    """
+    if isinstance(part, MediaPart) and part.data is None:
+        where = "by URL" if part.url is not None else "by the id of a file"
+        raise EncodeError(f"Bedrock's Claude cannot take {part.media_type} {where}: pass its bytes")
+
+
 def _betas(encoded: Encoded, given: msgspec.Raw | None) -> list[str]:
     """The betas that a header would name, beside those that the body has already."""
     try:
-        there = msgspec.json.decode(given, type=list[str]) if given else []
+        said: list[str] | str = msgspec.json.decode(given, type=list[str] | str) if given else []
     except ValueError:
         return []  # Something else is meant, and stands as it is.
     headers = ",".join(value for name, value in encoded.headers if name.lower() == "anthropic-beta")
+    there = [said] if isinstance(said, str) else said
     return list(dict.fromkeys([*there, *filter(None, (word.strip() for word in headers.split(",")))]))
 
 

@@ -80,8 +80,10 @@ def _sign(request: Request) -> Signed:
     try:
         found = session.get_credentials()
         credentials = None if found is None else found.get_frozen_credentials()
-    except _botocore("exceptions").BotoCoreError as error:
-        raise _no_credentials(f": {str(error).rstrip('.')}") from error
+    except MissingDependency:
+        raise
+    except Exception as error:  # What runs programs and asks servers raises anything, not only its own errors.
+        raise _no_credentials(f": {_told(error)}") from error
     if credentials is None or not credentials.access_key:
         raise _no_credentials("")
     outgoing = _botocore("awsrequest").AWSRequest(request.method, request.url, data=request.body)
@@ -93,6 +95,14 @@ def _sign(request: Request) -> Signed:
     # The signature last: it alone is another each time.
     secrets: tuple[str | None, ...] = (credentials.secret_key, credentials.token, signature)
     return Signed(added, tuple(secret for secret in secrets if secret))
+
+
+def _told(error: Exception) -> str:
+    """What is wrong, without what may stand in a program's output."""
+    own = type(error).__module__.partition(".")[0] == "botocore" or isinstance(error, RuntimeError)
+    return (
+        (str(error).splitlines() or [""])[0].rstrip(".") if own else f"they cannot be read ({type(error).__name__})"
+    )
 
 
 def _region(url: str) -> str:

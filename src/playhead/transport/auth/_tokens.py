@@ -147,6 +147,11 @@ def google_token() -> Token:
             "login`, or set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account. (Replaying a tape needs "
             "none.)"
         ) from error
+    except Exception as error:  # A file that is something else than it should be, for one.
+        raise MissingKey(
+            f"the credentials for Google Cloud cannot be read ({type(error).__name__}): check the file that "
+            "GOOGLE_APPLICATION_CREDENTIALS names, or run `gcloud auth application-default login`"
+        ) from error
     project = getattr(credentials, "quota_project_id", None)
     expiry: Any = credentials.expiry  # A naive datetime in UTC.
     return Token(
@@ -184,6 +189,11 @@ def azure_token() -> Token:
         ) from error
     except errors.AzureError as error:
         raise TransportError(f"Entra could not be asked for a token: {_first_line(error)}") from error
+    except Exception as error:  # A certificate or an address of the environment that is none, for one.
+        raise MissingKey(
+            f"the credentials for Azure cannot be read ({type(error).__name__}): check the AZURE_... variables, or "
+            "set AZURE_OPENAI_API_KEY"
+        ) from error
     return Token(token.token, float(token.expires_on))
 
 

@@ -155,7 +155,7 @@ class Decoder(BaseDecoder):
             self._usage |= {
                 name: value for name, value in usage.items() if value is not None or name not in self._usage
             }
-            out.usage = decode_usage(dict(self._usage))
+            out.usage = decode_usage(self._usage)
 
     def _index(self, event: JSONObject) -> int:
         """Which block an event is about; the last one where it does not say."""
@@ -288,6 +288,7 @@ def decode_usage(raw: JSONObject) -> Usage:
     return Usage(
         input_tokens=None if given is None else given + (read or 0) + (written or 0),
         output_tokens=count(raw.get("output_tokens")),
+        total_tokens=count(raw.get("total_tokens")),
         cache_read_tokens=read,
         cache_write_tokens=written,
         reasoning_tokens=count(obj(raw.get("output_tokens_details")).get("thinking_tokens")),

@@ -284,6 +284,8 @@ class Encoder:
         usage = response.usage
         if usage is None or None in (usage.input_tokens, usage.output_tokens):
             self._report.lost("the usage is not known, and this format says 0 then")
+        elif not ours and usage.total_tokens not in (None, (usage.input_tokens or 0) + (usage.output_tokens or 0)):
+            self._report.lost(f"the total of {usage.total_tokens} tokens was left out: there is no word for it")
         if ours and response.raw_finish_reason:
             return response.raw_finish_reason, _usage(response.usage, ours), response.metadata
         reason = _REASONS.get(response.finish_reason)

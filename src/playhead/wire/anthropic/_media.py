@@ -17,6 +17,9 @@ from ._blocks import NAME, extras
 
 _SOURCE_KEYS = frozenset({"type", "source", "title"})
 
+_IMAGES = {f"image/{kind}": f"image/{kind}" for kind in ("jpeg", "png", "gif", "webp")} | {"image/jpg": "image/jpeg"}
+"""The images that go as bytes, and what they are called."""
+
 PDF, PLAIN, ANY_IMAGE = "application/pdf", "text/plain", "image/*"
 
 
@@ -31,6 +34,8 @@ def encode_media(part: MediaPart, data: JSONObject) -> JSONObject:
     """
     kind = part.media_type
     if kind.startswith("image/"):
+        if part.data is not None and kind not in _IMAGES:
+            raise EncodeError(f"the Anthropic format cannot carry {kind}: its images are {', '.join(_IMAGES)}")
         return {"type": "image", "source": _source(part)} | data
     if kind == PDF or kind.startswith("text/"):
         source = _source(part) if kind == PDF or part.file_id else _text_source(part)
@@ -45,7 +50,7 @@ def encode_media(part: MediaPart, data: JSONObject) -> JSONObject:
 def _source(part: MediaPart) -> JSONObject:
     if part.data is not None:
         data = base64.b64encode(part.data).decode()
-        return {"type": "base64", "media_type": part.media_type, "data": data}
+        return {"type": "base64", "media_type": _IMAGES.get(part.media_type, part.media_type), "data": data}
     if part.file_id is not None:
         return {"type": "file", "file_id": part.file_id}
     if part.url is not None:

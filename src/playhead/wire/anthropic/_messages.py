@@ -49,6 +49,20 @@ class Conversation(msgspec.Struct):
         for turn in self.turns:
             yield from turn["content"]
 
+    def goes_on_without_thoughts(self) -> bool:
+        """Whether the last turn gives results to calls before which nothing was thought, as another model's.
+
+        https://docs.claude.com/en/docs/build-with-claude/extended-thinking#preserving-thinking-blocks
+        """
+        for n in range(len(self.turns) - 1, -1, -1):
+            kinds = {block["type"] for block in self.turns[n]["content"]}
+            if self.turns[n]["role"] == "assistant":
+                if kinds & _NEVER_CACHED:
+                    return False
+            elif "tool_result" not in kinds:
+                return n < len(self.turns) - 1 and self.turns[-1]["role"] == "user"
+        return False
+
     def set_breakpoints(self, ttl: CacheTTL) -> None:
         """Have what stands before the last two turns' ends, and the system prompt, cached."""
         for blocks in [self.system, *(objs(turn["content"]) for turn in self.turns[-2:])]:
@@ -147,7 +161,8 @@ class _Encoder:
             case TextPart():
                 return self._text(part)
             case RefusalPart():
-                return {"type": "text", "text": part.text} if part.text.strip() else None
+                self.report.lost("a refusal was sent as text")
+                return self._text(TextPart(part.text, opaque=part.opaque))
             case ReasoningPart():
                 return self._reasoning(part)
             case ToolCallPart():
@@ -170,7 +185,12 @@ class _Encoder:
 
     def _media(self, part: MediaPart) -> JSONObject:
         data = self._data(part.opaque, "media")
-        return dict(data["block"]) if "block" in data else encode_media(part, data)
+        if "block" in data:
+            return dict(data["block"])
+        block = encode_media(part, data)
+        if part.filename and "title" not in block:
+            self.report.lost(f"the file name {part.filename!r} was left out: only documents have one here")
+        return block
 
     def _reasoning(self, part: ReasoningPart) -> JSONObject | None:
         data = own(part.opaque, NAME, self.origin)
@@ -196,7 +216,9 @@ class _Encoder:
             self.called.add(part.id)
             if data.get("caller") == DIRECT:  # It goes without saying, and the vendor's own clients do not say it.
                 del data["caller"]
-        return {"type": kind, "id": self.ids[part.id], "name": part.name, "input": self._input(part)} | data
+        # What the provider runs keeps its id: its result goes back as it came.
+        id = self.ids[part.id] if kind == "tool_use" else part.id
+        return {"type": kind, "id": id, "name": part.name, "input": self._input(part)} | data
 
     def _input(self, part: ToolCallPart) -> object:
         given = input_of(part.arguments)
@@ -217,8 +239,12 @@ class _Encoder:
         content: list[JSONObject] = [{"type": "text", "text": part.text}] if part.text.strip() else []
         content += [self._media(item) for item in part.media] if "content" not in data else []
         block: JSONObject = {"type": "tool_result", "tool_use_id": self.ids[part.call_id], "content": content}
-        if part.is_error:
+        if part.is_error and len(content) == len([item for item in content if item["type"] == "text"]):
             block["is_error"] = True
+        elif part.is_error and not part.text.lower().startswith("error"):
+            self.report.lost("that a result with media is an error is said by its text alone: the API refuses both")
+        if part.text and not part.text.strip():
+            self.report.lost("a text of nothing but white space was left out: the API refuses it")
         return block | data
 
     def _provided(self, part: ToolResultPart | MediaPart) -> JSONObject | None:

@@ -63,6 +63,11 @@ def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None =
     tools = [_encode_tool(tool) for tool in request.tools] + [_provider_tool(tool) for tool in request.provider_tools]
     conversation = encode_conversation(request.messages, dialect, origin, report)
     body: JSONObject = {"model": request.model} | encode_thinking(settings, request.model, report)
+    if obj(body.get("thinking")).get("type") == "enabled" and conversation.goes_on_without_thoughts():
+        del body["thinking"]
+        report.setting(
+            "reasoning", "the turn under way began without it, and Anthropic refuses to begin in the middle"
+        )
     if conversation.system:
         body["system"] = conversation.system
     body["messages"] = conversation.turns
@@ -71,13 +76,15 @@ def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None =
     if tools:
         body["tools"] = tools
         body |= _choice(request, settings)
+    elif tool_choice(settings).kind not in ("auto", "none"):
+        report.setting("tool_choice", "there are no tools to choose from")
     if schema := _format(settings, report):
         body["output_config"] = {**obj(body.get("output_config")), "format": schema}
     _cache(request, settings, tools, conversation, dialect, report)
     if request.stream:
         body["stream"] = True
     body |= dialect.body
-    headers = options_into(body, settings.get("options") or {}, dialect)
+    headers = _options(body, settings, dialect)
     for name in dialect.without:
         body.pop(name, None)
     body |= settings.get("extra_body") or {}
@@ -97,8 +104,11 @@ def _sampling(body: JSONObject, settings: Settings, model: str, report: Report) 
 def _plain(settings: Settings, report: Report) -> JSONObject:
     body: JSONObject = {}
     report.settings(settings, _NO_WORDS)
-    if sequences := stops(settings):
+    given: list[Any] = [*stops(settings)]
+    if sequences := [it for it in given if not isinstance(it, str) or it.strip()]:
         body["stop_sequences"] = sequences
+    if len(sequences) < len(given):
+        report.setting("stop", "Anthropic refuses sequences of nothing but white space")
     if (tier := settings.get("service_tier")) is not None:
         if tier in _TIERS:
             body["service_tier"] = tier
@@ -111,7 +121,11 @@ def _plain(settings: Settings, report: Report) -> JSONObject:
 
 def _format(settings: Settings, report: Report) -> JSONObject | None:
     match answer_format(settings):
-        case Schema(schema=schema):
+        case Schema(schema=schema, description=description, strict=strict):
+            if description is not None:
+                report.setting("response_format.description", "Anthropic takes the schema alone")
+            if strict is False:
+                report.setting("response_format.strict", "Anthropic always holds the answer to the schema")
             return {"type": "json_schema", "schema": schema}
         case "json":
             report.setting(
@@ -120,6 +134,15 @@ def _format(settings: Settings, report: Report) -> JSONObject | None:
         case _:
             pass
     return None
+
+
+def _options(body: JSONObject, settings: Settings, dialect: Dialect) -> dict[str, str]:
+    """The provider's options, into the body. `output_config` is also the place of the answer's format."""
+    options, said = settings.get("options") or {}, obj(body.get("output_config"))
+    headers = options_into(body, options, dialect)
+    if "output_config" in options and said:
+        body["output_config"] = said | obj(body["output_config"])
+    return headers
 
 
 def _encode_tool(tool: ToolSpec) -> JSONObject:
@@ -148,7 +171,9 @@ def _choice(request: ModelRequest, settings: Settings) -> JSONObject:
     """Which tool is called: said also where it is the usual choice, unless all tools have words of their own."""
     choice, parallel = tool_choice(settings), settings.get("parallel_tool_calls")
     if choice.kind == "raw":
-        return {"tool_choice": dict(choice.raw)}
+        one_by_one = parallel is False and choice.raw.get("type") in ("auto", "any", "tool")
+        said = {"disable_parallel_tool_use": True} if one_by_one else {}
+        return {"tool_choice": {**said, **choice.raw}}
     ours = bool(request.provider_tools) or any(tool.raw is None for tool in request.tools)
     if not ours and parallel is None and settings.get("tool_choice") is None:
         return {}

@@ -73,7 +73,8 @@ def encode_thinking(settings: Settings, model: str, report: Report) -> JSONObjec
             report.setting("reasoning", f"{model} cannot be told not to think")
             return body
         return body | {"thinking": {"type": "disabled"}}
-    if tool_choice(settings).kind in ("required", "tool"):
+    choice = tool_choice(settings)
+    if choice.kind in ("required", "tool") or choice.raw.get("type") in ("any", "tool"):
         report.setting("reasoning", "Anthropic's models do not think before a tool that they are forced to use")
         return body
     if able.adaptive and (thought.effort is not None or thought.budget is None or not able.budget):
@@ -154,9 +155,17 @@ def decode_thinking(body: JSONObject) -> tuple[JSONObject, JSONObject]:
     if config.keys() - {"type", "budget_tokens", "display"}:
         left["thinking"] = config
     adaptive = config.get("type") == "adaptive"
-    if output.keys() - {"effort", "format"} or (effort and not (adaptive and effort in EFFORTS)):
+    plain = output.get("effort") is None or (adaptive and effort in EFFORTS)
+    if output.keys() - {"effort", "format"} or not plain or not _is_schema(output.get("format")):
         left["output_config"] = output
     return settings, left
+
+
+def _is_schema(form: object) -> bool:
+    """Whether the answer's format is one that settings can say, or none."""
+    said = obj(form)
+    known = said.keys() == {"type", "schema"} and said["type"] == "json_schema" and isinstance(said["schema"], dict)
+    return form is None or known
 
 
 def _reasoning(said: Reasoning, shown: bool | None) -> object:

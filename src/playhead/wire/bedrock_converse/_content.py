@@ -21,7 +21,7 @@ from ...messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from .._history import own, stayed_home
+from .._history import issuer, own, stayed_home
 from .._json import JSONObject, loads, obj, objs, text
 from .._report import Report
 from ._media import KINDS, NAME, DocumentNames, decode_media, encode_media
@@ -32,6 +32,9 @@ _ALLOWED: dict[str, tuple[type[Part], ...]] = {
     "system": (TextPart,),
 }
 """The parts that messages may hold; the assistant's may hold all."""
+
+
+_KIND: dict[type[Part], str] = {TextPart: "text", ToolCallPart: "tool call"}
 
 
 class Blocks:
@@ -63,6 +66,7 @@ class Blocks:
         self._caches = caches
         self._answer = answer
         self._names = DocumentNames()
+        self._ran: set[str] = set()
 
     def of(self, message: Message) -> list[JSONObject]:
         """The blocks of a message.
@@ -74,10 +78,21 @@ class Blocks:
         for part in message.parts:
             if not isinstance(part, _ALLOWED.get(message.role, Part)):
                 raise EncodeError(f"a {message.role} message cannot hold a {type(part).__name__} in Converse")
-            blocks += self.part(part)
-            if isinstance(part, TextPart | MediaPart | ToolResultPart) and part.cache and self._caches:
+            said = [] if message.role == "assistant" and self._stays(part) else self.part(part)
+            blocks += said
+            if said and isinstance(part, TextPart | MediaPart | ToolResultPart) and part.cache and self._caches:
                 blocks.append(checkpoint(part.cache))
         return blocks
+
+    def _stays(self, part: Part) -> bool:
+        """Whether a part of the assistant's has no place in a request; it is reported."""
+        if isinstance(part, MediaPart):
+            self._report.lost(f"{part.media_type} of an assistant was left out: Converse takes media from users only")
+            return True
+        if isinstance(part, ToolResultPart) and part.call_id not in self._ran:
+            stayed_home(part, self._report)
+            return True
+        return False
 
     def part(self, part: Part) -> list[JSONObject]:
         """The blocks of a part; none where there is nothing to say."""
@@ -85,9 +100,8 @@ class Blocks:
             case TextPart():
                 return self._text(part)
             case RefusalPart():
-                if self._answer:
-                    self._report.lost("a refusal was sent as text: Converse has no word for it")
-                return [{"text": part.text}] if part.text else []
+                self._report.lost("a refusal was sent as text: Converse has no word for it")
+                return [{"text": part.text}] if self._is_said(part.text) else []
             case ReasoningPart():
                 return self._reasoning(part)
             case ToolCallPart():
@@ -100,8 +114,12 @@ class Blocks:
     def _text(self, part: TextPart) -> list[JSONObject]:
         if block := self._block(part):
             return [block]
-        if not part.text and not part.citations:
-            return []  # Blank text is refused.
+        self._noted(part)
+        if not self._is_said(part.text):
+            if part.citations and not self._answer:
+                self._report.lost("citations of a text that is blank were left out")
+            if not (part.citations and self._answer):
+                return []
         citations = [data["citation"] for item in part.citations if (data := own(item.opaque, NAME, self._origin))]
         if self._answer and len(citations) < len(part.citations):
             citations = [encode_citation(item, self._origin) for item in part.citations]
@@ -110,6 +128,18 @@ class Blocks:
         if not citations:
             return [{"text": part.text}]
         return [{"citationsContent": {"content": [{"text": part.text}], "citations": citations}}]
+
+    def _is_said(self, text: str) -> bool:
+        """Whether there is something to say: blank text is refused in a request."""
+        return bool(text if self._answer else text.strip())
+
+    def _noted(self, part: TextPart | ToolCallPart) -> None:
+        """Report what somebody else wants back with a part, which is sent without."""
+        opaque = part.opaque
+        if opaque is None or self._answer or own(opaque, NAME, self._origin) is not None:
+            return
+        if opaque.data.keys() - {"id", "caller"}:
+            self._report.lost(f"what {issuer(opaque)} noted on a {_KIND[type(part)]} stayed home")
 
     def _reasoning(self, part: ReasoningPart) -> list[JSONObject]:
         data = own(part.opaque, NAME, self._origin)
@@ -132,6 +162,8 @@ class Blocks:
         block = {"toolUseId": self._ids.get(part.id, part.id), "name": part.name, "input": self._input(part)}
         if part.provider_executed:
             block["type"] = "server_tool_use"
+            self._ran.add(part.id)
+        self._noted(part)
         return [{"toolUse": block | (own(part.opaque, NAME, self._origin) or {}).get("fields", {})}]
 
     def _input(self, part: ToolCallPart) -> Any:

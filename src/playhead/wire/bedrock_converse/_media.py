@@ -72,17 +72,21 @@ class DocumentNames:
     """Names as Converse wants them: few characters are allowed, and no two documents may have the same."""
 
     def __init__(self) -> None:
-        self._given: set[str] = set()
+        self._given: dict[str, int] = {}
 
     def name(self, filename: str | None, format: str) -> str:
         """A name that was not given before; the same for the same request."""
         plain = re.sub(rf"\.{format}$", "", filename or "", flags=re.IGNORECASE)
-        plain = " ".join(_UNWANTED.sub("-", plain)[:190].split()) or "document"
-        name, n = plain, 1
+        return self.once(" ".join(_UNWANTED.sub("-", plain)[:190].split()) or "document")
+
+    def once(self, plain: str) -> str:
+        """The name, or one made of it that was not given before."""
+        name, n = plain, self._given.get(plain, 1)
         while name in self._given:
             n += 1
             name = f"{plain} ({n})"
-        self._given.add(name)
+        self._given[plain] = n  # Where to go on, should it come again.
+        self._given.setdefault(name, 1)
         return name
 
 
@@ -97,7 +101,9 @@ def encode_media(part: MediaPart, names: DocumentNames, origin: str | None) -> J
         EncodeError: Converse has no word for its type, or cannot find it where it is.
     """
     if came := obj((own(part.opaque, NAME, origin) or {}).get("block")):
-        return came
+        document = obj(came.get("document"))
+        name = text(document.get("name"))
+        return came | {"document": document | {"name": names.once(name)}} if name else came
     given = part.media_type.partition(";")[0].strip().lower()
     type = _ALSO.get(given, given)
     kind = next((kind for kind, formats in _FORMATS.items() if type in formats), None)

@@ -35,6 +35,9 @@ _FAMILIES: tuple[tuple[Family, str], ...] = (
 _CACHING = re.compile(r"anthropic\.|claude|amazon\.|^arn:")
 """Models that know cache checkpoints, and names that do not tell; others refuse them."""
 
+_NO_REASONING = re.compile(r"anthropic\.|claude|deepseek")
+"""Models that refuse reasoning in a conversation, or reasoning without a signature."""
+
 _FEWER = {"minimal": "low", "xhigh": "high", "max": "high"}
 """Efforts that models with three of them do not have, and the nearest that they have."""
 
@@ -48,6 +51,11 @@ def family_of(model: str) -> Family:
 def knows_caching(model: str) -> bool:
     """Whether a model takes cache checkpoints, or may do so."""
     return _CACHING.search(model) is not None
+
+
+def takes_unsigned(model: str) -> bool:
+    """Whether a model takes its reasoning back without a signature."""
+    return _NO_REASONING.search(model) is None
 
 
 def reasoning_fields(model: str, settings: Settings, report: Report) -> JSONObject:

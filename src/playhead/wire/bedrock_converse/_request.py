@@ -24,12 +24,16 @@ from ._models import (
     knows_caching,
     reasoning_fields,
     refused_settings,
+    takes_unsigned,
     top_k_fields,
 )
 
 CALL_ID = r"[a-zA-Z0-9_.:-]{1,64}"
 
 ADDITIONAL = "additionalModelRequestFields"
+
+MOST_CHECKPOINTS = 4
+"""Cache checkpoints that a request may have."""
 
 _UNKNOWN = ("seed", "presence_penalty", "frequency_penalty", "logprobs", "user")
 """Settings for which Converse has no words."""
@@ -59,13 +63,14 @@ def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None =
         report.setting("parallel_tool_calls")
     body = _conversation(request, settings, dialect, origin, report)
     body |= _tools(request, settings, report)
+    _limit_checkpoints(body, report)
     additional = reasoning_fields(request.model, settings, report)
     refused = refused_settings(request.model, settings, additional, report)
     if inference := _inference(settings, refused):
         body["inferenceConfig"] = inference
     if "top_k" not in refused and (top_k := settings.get("top_k")) is not None:
         additional |= top_k_fields(request.model, top_k, report)
-    if native := _native_tools(request):
+    if tool_choice(settings).kind != "none" and (native := _native_tools(request)):
         additional["tools"] = native
     if additional:
         body[ADDITIONAL] = additional
@@ -73,7 +78,9 @@ def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None =
         body["serviceTier"] = {"type": tier}
     body |= _output(settings, report)
     _over(body, dialect.body)
-    headers = options_into(body, settings.get("options") or {}, dialect)
+    options: JSONObject = {}
+    headers = options_into(options, settings.get("options") or {}, dialect)
+    _over(body, options)
     for name in dialect.without:
         body.pop(name, None)
     _over(body, settings.get("extra_body") or {})
@@ -84,15 +91,18 @@ def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None =
 def _conversation(
     request: ModelRequest, settings: Settings, dialect: Dialect, origin: str | None, report: Report
 ) -> JSONObject:
-    family, caches = family_of(request.model), knows_caching(request.model)
+    caches = knows_caching(request.model)
     cache = caching(settings)
-    own_points = any(getattr(part, "cache", None) for message in request.messages for part in message.parts)
+    parts = [part for message in request.messages for part in message.parts]
+    own_points = any(getattr(item, "cache", None) for item in [*request.tools, *parts])
     if (cache is not None or own_points) and not caches:
         report.setting("cache", f"{request.model} is not known to have cache checkpoints")
     if cache is not None and "key" in cache:
         report.setting("cache.key")
+    if caches and cache is not None and cache.get("ttl") == "24h":
+        report.setting("cache.ttl", "Converse keeps what is cached for 5m or 1h, and was asked for 1h")
     ids = call_ids(request.messages, dialect.call_id or CALL_ID)
-    blocks = Blocks(report, origin, ids, unsigned=family != "claude", caches=caches)
+    blocks = Blocks(report, origin, ids, unsigned=takes_unsigned(request.model), caches=caches)
     system: list[JSONObject] = []
     turns: list[JSONObject] = []
     for message in request.messages:
@@ -113,6 +123,25 @@ def _conversation(
             if content:
                 content.append(point)
     return {"messages": turns, "system": system} if system else {"messages": turns}
+
+
+def _limit_checkpoints(body: JSONObject, report: Report) -> None:
+    """Hold the cache checkpoints to as many as are taken: the last ones."""
+    turns = [turn["content"] for turn in body["messages"]]
+    lists = [obj(body.get("toolConfig")).get("tools", []), body.get("system", []), *turns]
+    left = total = sum("cachePoint" in block for blocks in lists for block in blocks)
+    for blocks in lists:
+        if left <= MOST_CHECKPOINTS:
+            break
+        kept: list[JSONObject] = []
+        for block in blocks:
+            if "cachePoint" in block and left > MOST_CHECKPOINTS:
+                left -= 1
+            else:
+                kept.append(block)
+        blocks[:] = kept
+    if left < total:
+        report.setting("cache", f"of {total} checkpoints only the last {left} were set, which is all that is taken")
 
 
 def _inference(settings: Settings, refused: frozenset[str]) -> JSONObject:

@@ -183,8 +183,7 @@ class Decoder(BaseDecoder):
         call = self._code = self._out.open_call(provider_executed=True)
         code = dict(obj(part["executableCode"]))
         id = text(code.pop("id", None))
-        call.data |= noted(part, _CODE_PART_KEYS) | ({"id": id} if id else {"thought": False})
-        call.data.pop("thought", None)
+        call.data |= noted(part, _CODE_PART_KEYS) | ({"id": id} if id else {}) | {"ran": True}
         self._out.call(call, id, CODE, compact(code, "code that was run"))
         self._out.end_call(call)
 

@@ -17,6 +17,8 @@ from .._json import JSONObject, count, obj, objs, text
 MAX_SOURCES = 1000
 """Sources and supports that are read; no real answer has as many, and all of them stand in the metadata."""
 
+_MOST_CITATIONS = 10_000
+
 _LONGEST = 4_000_000
 """Characters of text in which places are looked for."""
 
@@ -55,6 +57,7 @@ def cite(proses: list[Prose], metadata: JSONObject) -> None:
     if len(joined) > _LONGEST:
         return
     raw = joined.encode("utf-8", "replace")
+    known: set[tuple[int, Citation]] = set()
     for claim in claims:
         found = _place(claim, raw, texts)
         place = _part_at(texts, found)
@@ -63,7 +66,8 @@ def cite(proses: list[Prose], metadata: JSONObject) -> None:
         index, start, end = place
         for url, title in claim.cited:
             citation = Citation(url, title, None, start, end)
-            if citation not in proses[index].citations[-MAX_SOURCES:]:
+            if (index, citation) not in known and len(known) < _MOST_CITATIONS:
+                known.add((index, citation))
                 proses[index].citations.append(citation)
 
 

@@ -10,6 +10,7 @@ What an issuer wants back with a part stands in its `Opaque` data:
 * `more`: other fields of the part, `call` of the call in it;
 * `thought`: that reasoning came from here. Its text is a summary for readers and is not sent back unless it is signed
   or, `sent`, stood in somebody's request;
+* `ran`: that code was run here: it goes back with its result or not at all;
 * `part`: all of a part of a kind that is not known;
 * `outcome`, `response`, `displayName`: what the neutral form has no word for.
 
@@ -35,6 +36,8 @@ from ._schema import camel
 NAME = "gemini"
 
 CODE = "code_execution"
+
+UNKNOWN_TYPE = "application/octet-stream"
 
 _MEDIA_KEYS = frozenset({"inlineData", "fileData", "thoughtSignature"})
 _RESULT_KEYS = frozenset({"codeExecutionResult", "thoughtSignature"})
@@ -87,7 +90,7 @@ def read_media(part: JSONObject, origin: str | None) -> MediaPart | None:
     """A file that a part holds or names; None where it does neither."""
     inline, named = fields(obj(part.get("inlineData"))), fields(obj(part.get("fileData")))
     inner = inline or named
-    kind = text(inner.get("mimeType")) or "application/octet-stream"
+    kind = text(inner.get("mimeType")) or UNKNOWN_TYPE
     data = noted(part, _MEDIA_KEYS)
     filename = text(inner.get("displayName")) or None
     if filename:
@@ -123,7 +126,9 @@ def write_media(part: MediaPart, data: JSONObject) -> JSONObject:
         held = {"mimeType": part.media_type, "data": base64.b64encode(part.data).decode()}
         return {"inlineData": held | named} | marks(data)
     if uri := part.file_id or part.url:
-        return {"fileData": {"mimeType": part.media_type, "fileUri": uri} | named} | marks(data)
+        # Who sends no type (of a video on YouTube) means that it is found out; this one is refused.
+        kind = {} if part.media_type == UNKNOWN_TYPE else {"mimeType": part.media_type}
+        return {"fileData": kind | {"fileUri": uri} | named} | marks(data)
     raise EncodeError(f"a {part.media_type} part has no `data`, `url` or `file_id`")
 
 

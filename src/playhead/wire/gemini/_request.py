@@ -32,6 +32,9 @@ NO_SIGNATURE = "skip_thought_signature_validator"
 https://ai.google.dev/gemini-api/docs/thought-signatures#faqs"""
 
 _GENERATION = re.compile(r"gemini-(\d{1,3})")
+_LATEST = re.compile(r"gemini-[a-z-]+-latest$")
+_OF_LATEST = 3
+"""The generation of models such as `gemini-pro-latest`."""
 
 
 def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None = None) -> Encoded:
@@ -58,7 +61,7 @@ def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None =
     if talk.system:
         body["systemInstruction"] = {"parts": talk.system, "role": "user"}
     body |= encode_settings(settings, request.model, generation(request.model), report)
-    body |= encode_tools(request, settings)
+    body |= encode_tools(request, settings, report)
     body = over(dialect.body, body)
     headers = options_into(body, settings.get("options") or {}, dialect)
     body = over(body, settings.get("extra_body") or {})
@@ -71,7 +74,9 @@ def encode_request(request: ModelRequest, dialect: Dialect, origin: str | None =
 def generation(model: str) -> int | None:
     """The model's generation, such as 3 for `gemini-3.1-pro`; None where the name does not tell."""
     found = _GENERATION.search(model)
-    return int(found[1]) if found else None
+    if found is None:
+        return _OF_LATEST if _LATEST.search(model) else None
+    return int(found[1])
 
 
 class _Conversation:
@@ -85,6 +90,8 @@ class _Conversation:
         self._report = report
         self._ids: dict[str, str] = {}
         self._names: dict[str, str] = {}
+        self._turns: dict[str, int] = {}
+        self._calls = 0
 
     def contents(self) -> list[JSONObject]:
         """The turns; results that follow one another are one."""
@@ -100,7 +107,8 @@ class _Conversation:
                         self._instruct(message, contents)
                     case "user":
                         parts = [piece for part in message.parts for piece in self._user_part(part)]
-                        contents.append({"parts": parts, "role": "user"})
+                        if parts:
+                            contents.append({"parts": parts, "role": "user"})
                     case _:
                         parts = [piece for part in message.parts for piece in self._model_part(part)]
                         if self._new:
@@ -115,12 +123,16 @@ class _Conversation:
         for part in message.parts:
             if not isinstance(part, TextPart):
                 raise EncodeError(f"a system message cannot hold a {type(part).__name__} in {NAME}, only text")
-            self.system += write_words(part, self._home(part.opaque, part))
+            data = self._home(part.opaque, part)
+            if part.text or data:
+                self.system += write_words(part, data)
 
     def _user_part(self, part: Part) -> Iterator[JSONObject]:
         match part:
             case TextPart():
-                yield from write_words(part, self._home(part.opaque, part))
+                data = self._home(part.opaque, part)
+                if part.text or data:  # Empty text is refused.
+                    yield from write_words(part, data)
             case MediaPart():
                 yield self._media(part)
             case _:
@@ -150,6 +162,7 @@ class _Conversation:
                 data = self._home(part.opaque, part)
                 id = text(data.get("id"))
                 self._ids[part.id], self._names[part.id] = id, part.name
+                self._turns[part.id] = self._calls = self._calls + 1
                 yield write_call(part, id, data, self._report)
 
     def _reasoning(self, part: ReasoningPart) -> Iterator[JSONObject]:
@@ -170,7 +183,7 @@ class _Conversation:
         """Results first, then what of their media cannot stand in them."""
         pieces: list[JSONObject] = []
         beside: list[JSONObject] = []
-        for part in results:
+        for part in sorted(results, key=self._turn):
             if not isinstance(part, ToolResultPart):
                 raise EncodeError(f"a tool message cannot hold a {type(part).__name__}")
             media = [self._media(item) for item in part.media]
@@ -179,6 +192,10 @@ class _Conversation:
             if media and not self._new:
                 beside += [{"text": f"What {name} returned:"}, *media]
         return pieces + beside
+
+    def _turn(self, part: Part) -> int:
+        """A result's place among those of its turn: where ids are missing, only the order says what answers what."""
+        return self._turns.get(part.call_id, -1) if isinstance(part, ToolResultPart) else -1
 
     def _result(self, part: ToolResultPart, name: str, media: list[JSONObject]) -> JSONObject:
         data = self._home(part.opaque, part)
@@ -191,6 +208,10 @@ class _Conversation:
 
     def _home(self, opaque: Opaque | None, part: Part) -> JSONObject:
         """What the receiver wants back with a part that is sent in any case."""
+        if isinstance(part, TextPart) and part.citations:
+            self._report.lost("citations of texts stayed home")
+        if getattr(part, "cache", None):
+            self._report.setting("cache", "cache breakpoints on parts have no words here: Gemini caches by itself")
         data = own(opaque, NAME, self._origin)
         if data is not None or opaque is None:
             return data or {}

@@ -56,13 +56,19 @@ def to_google(schema: object, depth: int = 0) -> JSONObject | None:
     for key, value in given.items():
         if key == "type":
             continue
-        converted = _keyword(kind, key, value, depth)
+        converted = _keyword(kind, key, _not_null(value) if key == "enum" and nullable else value, depth)
         if converted is None:
             return None
         said[key] = converted
     if kind == "object" and not said.get("properties"):
         return None  # Refused: "should be non-empty for OBJECT type".
     return None if kind == "array" and "items" not in said else said
+
+
+def _not_null(values: object) -> Any:
+    """The other values of what may be null; none, where null is of the type, but not among the values."""
+    listed = cast("list[object]", values) if isinstance(values, list) else []
+    return [value for value in listed if value is not None] if None in listed else []
 
 
 def _kind(value: object) -> tuple[str | None, bool]:
@@ -113,6 +119,9 @@ def from_google(schema: object) -> JSONObject:
     if said.pop("nullable", False) is True:
         if isinstance(said.get("type"), str):
             said["type"] = [said["type"], "null"]
+            names: object = said.get("enum")
+            if isinstance(names, list) and None not in names:
+                said["enum"] = [*cast("list[object]", names), None]  # JSON schema takes only what stands there.
         elif isinstance(said.get("anyOf"), list):
             said["anyOf"] = [*said["anyOf"], {"type": "null"}]
     return said

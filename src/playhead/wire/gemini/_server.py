@@ -41,8 +41,8 @@ _RESULT_KEYS = frozenset({"id", "name", "response", "parts"})
 def decode_request(body: bytes, path: str, origin: str | None = None) -> ModelRequest:
     """What somebody else's request asks for.
 
-    Calls without an id get one, made of their place, by which their results find them. Not carried: what a function
-    declaration says of its response, and its behaviour.
+    Calls without an id get one, made of their place, by which their results find them. A function declaration that
+    says something of its response, or of its behaviour, is kept whole, in `ToolSpec.raw`.
 
     Args:
         body: the request's body.
@@ -139,17 +139,18 @@ class _Reader:
         return fields(obj(part))  # pyright: ignore[reportUnknownArgumentType]
 
     def _user(self, parts: list[JSONObject], where: str) -> None:
-        """A user's turn, in which results of tools may stand: these are messages of their own."""
-        groups: list[tuple[bool, list[Part]]] = []
+        """A user's turn, in which results of tools may stand: these are a message of their own, behind the calls."""
+        results: list[Part] = []
+        others: list[Part] = []
         for n, part in enumerate(parts):
-            is_result = isinstance(part.get("functionResponse"), dict)
-            read = self._result(part, f"{where}.parts[{n}]") if is_result else self._part(part, f"{where}.parts[{n}]")
-            if groups and groups[-1][0] == is_result:
-                groups[-1][1].append(read)
+            if isinstance(part.get("functionResponse"), dict):
+                results.append(self._result(part, f"{where}.parts[{n}]"))
             else:
-                groups.append((is_result, [read]))
-        for is_result, read_parts in groups or [(False, [])]:
-            self.messages.append(Message("tool" if is_result else "user", tuple(read_parts)))
+                others.append(self._part(part, f"{where}.parts[{n}]"))
+        if results:
+            self.messages.append(Message("tool", tuple(results)))
+        if others or not results:
+            self.messages.append(Message("user", tuple(others)))
 
     def _model(self, parts: list[JSONObject], where: str) -> None:
         read: list[Part] = []
@@ -208,7 +209,7 @@ class _Reader:
     def _code(self, part: JSONObject, where: str) -> ToolCallPart:
         code = fields(obj(part["executableCode"]))
         id = text(code.pop("id", None))
-        data = noted(part, _CODE_PART_KEYS) | ({"id": id} if id else {})
+        data = noted(part, _CODE_PART_KEYS) | ({"id": id} if id else {}) | {"ran": True}
         self._code_id = id or f"code_{where}"
         written = compact(code, f"{where}.executableCode")
         return ToolCallPart(self._code_id, CODE, written, provider_executed=True, opaque=self._opaque(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -19,7 +20,12 @@ _WHOLE = frozenset({"max_tokens", "top_k", "seed"})
 
 _TOOL_NAMES = {theirs: ours for ours, theirs in PROVIDER_TOOLS.items()}
 
+_FUNCTION_KEYS = frozenset({"name", "description", "parameters", "parametersJsonSchema"})
+
 _LEVELS = frozenset({"minimal", "low", "medium", "high"})
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What the name of a schema may be."""
 
 _SCHEMAS: dict[str, Callable[[Any], JSONObject]] = {
     "responseJsonSchema": obj,
@@ -85,7 +91,11 @@ def _function(value: object, where: str) -> ToolSpec:
     for field, read in (("parameters", from_google), ("parametersJsonSchema", obj)):
         if given := object_at(said.get(field), f"{where}.{field}"):
             parameters = read(given)
-    return ToolSpec(name, text(said.get("description")), parameters)
+    # What it says of its response, and its behaviour, have no words of their own.
+    more = any(said[field] is not None for field in said.keys() - _FUNCTION_KEYS)
+    return ToolSpec(
+        name, text(said.get("description")), parameters, raw={"functionDeclarations": [value]} if more else None
+    )
 
 
 def read_settings(body: JSONObject, *, functions: bool) -> Settings:
@@ -144,7 +154,9 @@ def _answer_format(config: JSONObject) -> JSONObject:
     config.pop("responseMimeType", None)
     if field is not None:
         schema = _SCHEMAS[field](config.pop(field))
-        return {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}
+        title = text(schema.get("title"))
+        named = {"name": title if _NAME.fullmatch(title) else "answer", "schema": schema}
+        return {"response_format": {"type": "json_schema", "json_schema": named}}
     if kind is None:
         return {}
     return {"response_format": {"type": "json_object" if kind == "application/json" else "text"}}

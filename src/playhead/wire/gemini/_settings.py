@@ -51,7 +51,7 @@ def encode_settings(settings: Settings, model: str, generation: int | None, repo
         config["stopSequences"] = stop
     if (alternatives := settings.get("logprobs")) is not None:
         config |= {"responseLogprobs": True} | ({"logprobs": alternatives} if alternatives else {})
-    config |= _answer_format(settings)
+    config |= _answer_format(settings, report)
     thought = thinking(settings)
     if thought and (said := _thinking(thought, settings, model, generation, report)):
         config["thinkingConfig"] = said
@@ -63,7 +63,8 @@ def encode_settings(settings: Settings, model: str, generation: int | None, repo
     return {"generationConfig": config} if config else {}
 
 
-def _answer_format(settings: Settings) -> JSONObject:
+def _answer_format(settings: Settings, report: Report) -> JSONObject:
+    """How the answer is to look. A schema's name and description stand in it, as it has words for both."""
     match answer_format(settings):
         case None:
             return {}
@@ -71,8 +72,12 @@ def _answer_format(settings: Settings) -> JSONObject:
             return {"responseMimeType": "text/plain"}
         case "json":
             return {"responseMimeType": "application/json"}
-        case Schema(schema):
-            return {"responseMimeType": "application/json", "responseJsonSchema": schema}
+        case Schema(schema, name, description):
+            title = {} if name == "answer" else {"title": name}  # Who gives none has this one.
+            if description and schema.get("description") not in (None, description):
+                report.setting("response_format.description", "the schema has one of its own")
+            said = {"description": description} if description else {}
+            return {"responseMimeType": "application/json", "responseJsonSchema": title | said | schema}
 
 
 def _thinking(
@@ -104,12 +109,21 @@ def _without_thinking(model: str, generation: int | None, *, pro: bool, report: 
     return {"thinkingBudget": 0} if thinks else {}
 
 
-def encode_tools(request: ModelRequest, settings: Settings) -> JSONObject:
+def encode_tools(request: ModelRequest, settings: Settings, report: Report) -> JSONObject:
     """`tools`, and `toolConfig` where there are functions among them."""
-    functions = [_function(tool) for tool in request.tools if tool.raw is None]
+    functions: list[Any] = []
+    others: list[Any] = []
+    for tool in request.tools:
+        if tool.raw is None:
+            functions.append(_function(tool))
+        elif tool.raw.keys() == {"functionDeclarations"} and isinstance(tool.raw["functionDeclarations"], list):
+            functions += tool.raw["functionDeclarations"]  # Only one list of functions is taken.
+        else:
+            others.append(tool.raw)
     tools: list[Any] = [{"functionDeclarations": functions}] if functions else []
-    tools += [tool.raw for tool in request.tools if tool.raw is not None]
-    tools += [_provider_tool(tool) for tool in request.provider_tools]
+    tools += [*others, *(_provider_tool(tool) for tool in request.provider_tools)]
+    if not functions and tool_choice(settings).kind not in ("auto", "none"):
+        report.setting("tool_choice", "there are no functions")
     if not tools:
         return {}
     return {"tools": tools} | ({"toolConfig": _tool_config(settings)} if functions else {})

@@ -149,6 +149,8 @@ class ChatAnswer(Assembler):
             kind = next((kind for start, kind in _SOUNDS if data.startswith(start)), "audio/pcm")
             self.whole(MediaPart(kind, data, opaque=self._opaque({"audio": self._audio})))
             self._sound, self._audio = [], {}
+        if self.finish_reason == "stop" and any(call.shown and not call.provider_executed for call in self.calls):
+            self.finish_reason = "tool_calls"  # OpenAI says `stop` where a tool was forced, and others always do.
         if self.metadata.get("created") == 0:
             del self.metadata["created"]  # What a server without a clock says.
         super().end()

@@ -10,7 +10,7 @@ from ...errors import ProviderError, TruncatedStream
 from ...messages import FinishReason, Usage
 from .._assembler import Call
 from .._decoder import BaseDecoder, event_object, object_of
-from .._json import JSONObject, count, first_count, keep, number, obj, objs, text
+from .._json import JSONObject, count, first_count, keep, merge, number, obj, objs, text
 from .._refusals import provider_error
 from ._answer import READABLE, ChatAnswer
 from ._names import CHOICE_KEYS, CHUNK_KEYS, DELTA_KEYS, NAME, SEARCHED
@@ -25,10 +25,22 @@ _FINISH: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
     "error": "error",
+    "model_length": "length",  # Mistral
+    "model_context_window_exceeded": "length",  # z.ai
+    "sensitive": "content_filter",  # z.ai
+    "eos": "stop",  # Together
 }
+
+_BROKEN = {
+    "error": "stream",
+    "network_error": "server",  # z.ai
+    "insufficient_system_resource": "overloaded",  # DeepSeek
+}
+"""Finish reasons with which an answer breaks off, and what kind of error that is."""
 
 _WORDS = frozenset({"role", "content"})
 _MEDIA = frozenset({"images", "audio", "annotations"})
+_THOUGHT_KEYS = frozenset({"type", "thinking", "text", "closed"})
 _CALL_KEYS = frozenset({"index", "id", "type", "function", "custom"})
 
 _MONEY_KEYS = frozenset({"cost", "is_byok", "cost_details"})
@@ -79,7 +91,10 @@ class Decoder(BaseDecoder):
             raise provider_error(chunk, 200)
         if out.state == "idle" or not (out.id and out.model):
             out.start(text(chunk.get("id")), text(chunk.get("model")))
-        usage = obj(chunk.get("usage")) or obj(obj(chunk.get("x_groq")).get("usage"))
+        groq = obj(chunk.get("x_groq"))
+        if groq.get("error"):  # Why the stream was stopped early.
+            raise provider_error(groq, 200)
+        usage = obj(chunk.get("usage")) or obj(groq.get("usage"))
         finished = False
         for choice in objs(chunk.get("choices")):
             if choice.get("index"):
@@ -107,8 +122,9 @@ class Decoder(BaseDecoder):
             out.metadata["provider_metadata"] = metadata
             out.cost = number(obj(metadata.get("gateway")).get("cost"), out.cost)
         if reason := text(choice.get("finish_reason")):
-            if reason == "error":
-                raise ProviderError("the answer ended with finish reason 'error'", status=200, retryable=True)
+            if reason in _BROKEN:
+                why = f"the answer ended with finish reason {reason!r}"
+                raise ProviderError(why, kind=_BROKEN[reason], status=200, retryable=True)
             out.finish(_FINISH.get(reason, "other"), reason)
 
     def _delta(self, delta: JSONObject) -> None:
@@ -121,7 +137,7 @@ class Decoder(BaseDecoder):
             self._answer.executed(entry)
         if isinstance(content, str):
             out.text(content)
-        for piece in objs(content):
+        for piece in objs(content) or [obj(content)]:
             self._piece(piece)
         if refusal := text(delta.get("refusal")):
             out.refusal(refusal)
@@ -151,12 +167,25 @@ class Decoder(BaseDecoder):
         kind, found = piece.get("type"), text(piece.get("text"))
         if kind == "reference":
             self._answer.refer(piece)
-        elif found and kind != "thinking":
+        elif kind == "image_url":
+            self._answer.image(piece)
+        elif kind == "thinking" or piece.get("thinking"):
+            self._thought(piece, piece.get("thinking") or found)
+        elif found:
             self._out.text(found)
-        thinking = piece.get("thinking") or (found if kind == "thinking" else "")
-        for words in [text(thinking)] if isinstance(thinking, str) else [text(t.get("text")) for t in objs(thinking)]:
+        elif kind not in (None, "text"):
+            merge(self._out.metadata, "content", [piece])
+
+    def _thought(self, piece: JSONObject, thinking: object) -> None:
+        """Pieces that hold thoughts; what they hold besides words is kept."""
+        inner = [{"text": thinking}] if isinstance(thinking, str) else objs(thinking)
+        for words in (text(part.get("text")) for part in inner):
             if words:
                 self._answer.reason([words], "thinking", [])
+        strange = [part for part in inner if part and not isinstance(part.get("text"), str)]
+        if strange or not piece.keys() <= _THOUGHT_KEYS:
+            rest = {key: value for key, value in piece.items() if key not in ("thinking", "text")}
+            merge(self._out.metadata, "content", [rest | ({"thinking": strange} if strange else {})])
 
     def _media(self, delta: JSONObject) -> None:
         answer = self._answer
@@ -251,4 +280,6 @@ def decode_usage(raw: JSONObject) -> Usage:
 
 def _cost(usage: JSONObject, otherwise: float | None) -> float | None:
     ticks = number(usage.get("cost_in_usd_ticks"), None)
+    if (total := number(obj(usage.get("cost")).get("total_cost"), None)) is not None:
+        return total  # Perplexity's is an object.
     return number(usage.get("cost"), otherwise if ticks is None else ticks / 10_000_000_000)

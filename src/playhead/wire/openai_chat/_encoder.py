@@ -110,6 +110,7 @@ class _Stream:
 
     def __init__(self, report: Report, created: int) -> None:
         self._report = report
+        self._annotations = 0
         self._base: JSONObject = {
             "id": "",
             "object": "chat.completion.chunk",
@@ -211,8 +212,9 @@ class _Stream:
     def _citations(self, state: _Part, part: TextPart) -> list[JSONObject]:
         """Those that were not sent yet."""
         data_of(part, self._report)
-        said, pieces = annotations_of(part.citations[state.cited :], state.offset, self._report)
+        said, pieces = annotations_of(part.citations[state.cited :], state.offset, self._report, self._annotations)
         state.cited = len(part.citations)
+        self._annotations += len(said)
         return [{"annotations": said} if said else {}, {"content": pieces} if pieces else {}]
 
     def _details(self, state: _Part, part: ReasoningPart) -> list[JSONObject]:
@@ -257,7 +259,7 @@ class _Stream:
         if usage := usage_object(response):
             # With a choice, as OpenRouter sends it: not every client expects a chunk without one.
             self._base |= {key: value for key, value in metadata.chunk.items() if key == "created"}
-            chunks.append(self.chunk({"role": "assistant", "content": ""}) | {"usage": usage})
+            chunks.append(self.chunk({"content": ""}) | {"usage": usage})
         return chunks
 
 

@@ -112,9 +112,12 @@ class MessageWriter:
     def _assistant(self, message: Message) -> JSONObject:
         body: JSONObject = {"role": "assistant"}
         refusal = "".join(part.text for part in message.parts if isinstance(part, RefusalPart))
-        if refusal:
-            body["refusal"] = refusal
         content = self._words([part for part in message.parts if isinstance(part, TextPart)])
+        if refusal and "refusal" in self._dialect.without:
+            self._report.lost("that an answer was a refusal is said by its text alone")
+            content, refusal = [*_as_pieces(content), {"type": "text", "text": refusal}] if content else refusal, ""
+        if refusal:
+            body |= {"content": None, "refusal": refusal}  # Without calls there must be a content.
         calls = [self._call(part) for part in message.tool_calls]
         if content or not (calls or refusal):
             body["content"] = content
@@ -123,7 +126,7 @@ class MessageWriter:
         self._stay_home(message, body)
         self._reasoning(message, body)
         if self._dialect.reasoning_history and calls:
-            body.setdefault("reasoning_content", message.reasoning)
+            body.setdefault("reasoning_content", "")  # What others thought stayed home.
         return body | self._beside(message.parts)
 
     def _words(self, parts: list[TextPart]) -> str | list[JSONObject]:

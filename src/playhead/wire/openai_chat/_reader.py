@@ -133,7 +133,7 @@ class MessageReader:
         if cache is not None and not isinstance(part, RefusalPart):
             part = msgspec.structs.replace(part, cache=cache)
             del rest["cache_control"]
-        if kind == "image_url" and (more := {k: v for k, v in obj(piece[kind]).items() if k != "url"}):
+        if more := {k: v for k, v in obj(piece[kind]).items() if v is not None and k not in _IN_PIECES.get(kind, ())}:
             rest[kind] = more
         return msgspec.structs.replace(part, opaque=self._opaque({"piece": rest})) if rest else part
 
@@ -290,3 +290,11 @@ _PIECES: dict[str, Callable[[JSONObject, str], TextPart | RefusalPart | Reasonin
     "file": _file,
 }
 """The types of pieces of content, and who reads them."""
+
+_IN_PIECES = {
+    "image_url": ("url",),
+    "video_url": ("url",),
+    "input_audio": ("data", "format"),
+    "file": ("file_id", "file_data", "filename"),
+}
+"""What is read of the objects in them; what else they hold goes back to where it stood."""

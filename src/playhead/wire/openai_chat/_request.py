@@ -59,6 +59,8 @@ def _encode_tools(request: ModelRequest, settings: Settings, dialect: Dialect, r
     body: JSONObject = {"tools": tools}
     choice = tool_choice(settings)
     match choice.kind:
+        case "auto" if "tool_choice" in dialect.unsupported:
+            pass
         case "tool":
             body["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
         case "raw":

@@ -129,11 +129,15 @@ def details_of(part: Part | None) -> list[JSONObject]:
     return objs(part.opaque.data.get("details"))
 
 
-def annotations_of(citations: Sequence[Citation], offset: int, report: Report) -> tuple[list[JSONObject], list[Any]]:
+def annotations_of(
+    citations: Sequence[Citation], offset: int, report: Report, first: int | None = None
+) -> tuple[list[JSONObject], list[Any]]:
     """Citations of a text as annotations, and as pieces of content, where that is how they came.
 
     Args:
         offset: how many characters of text stand before the part.
+        first: in a stream, how many annotations came before. Those that we make ourselves say their place: OpenAI's
+            package cannot join lists in which nothing does.
     """
     said: list[JSONObject] = []
     pieces: list[Any] = []
@@ -149,7 +153,8 @@ def annotations_of(citations: Sequence[Citation], offset: int, report: Report) -
             begin, end = (None if at is None else at + offset for at in (citation.start, citation.end))
             fields = {"url": citation.url, "title": citation.title, "content": citation.text}
             cited = _known(fields | {"start_index": begin, "end_index": end})
-            said.append({"type": "url_citation", "url_citation": cited})
+            place: JSONObject = {} if first is None else {"index": first + len(said)}
+            said.append(place | {"type": "url_citation", "url_citation": cited})
     return said, pieces
 
 

@@ -9,7 +9,7 @@ from ...messages import CacheTTL, Settings
 from .._dialect import Dialect
 from .._json import JSONObject, obj
 from .._report import Report
-from .._settings import Thinking, caching, thinking
+from .._settings import Thinking, answer_format, caching, thinking
 
 _REASONING_MODELS = re.compile(r"(^|/)(o1|o3|o4|gpt-5|gpt-oss)")
 """Model ids that take `max_completion_tokens`, and refuse or ignore `max_tokens`."""
@@ -39,7 +39,7 @@ def encode_settings(settings: Settings, model: str, dialect: Dialect, report: Re
     if (limit := settings.get("max_tokens")) is not None:
         usual = "max_completion_tokens" if _REASONING_MODELS.search(model) else "max_tokens"
         body[dialect.max_tokens or usual] = limit
-    body |= {name: value for name in _PLAIN if (value := settings.get(name)) is not None}
+    body |= {dialect.names.get(name, name): value for name in _PLAIN if (value := settings.get(name)) is not None}
     if (top_k := settings.get("top_k")) is not None:
         if "top_k" in dialect.option_fields:
             body["top_k"] = top_k
@@ -71,7 +71,9 @@ def _cache_key(settings: Settings, dialect: Dialect, report: Report) -> JSONObje
     if cache is None or dialect.cache == "breakpoints":
         return {}
     if dialect.cache is None:
-        report.setting("cache", "this provider caches by itself, or not at all")
+        for name in ("key", "ttl"):
+            if cache.get(name):
+                report.setting(f"cache.{name}", "this provider caches by itself, or not at all")
         return {}
     body: JSONObject = {"prompt_cache_key": key} if (key := cache.get("key")) else {}
     match cache.get("ttl"):
@@ -88,6 +90,8 @@ def _answer_format(settings: Settings, dialect: Dialect, report: Report) -> JSON
     given = settings.get("response_format")
     if given is None:
         return {}
+    if not isinstance(given, dict):  # pyright: ignore[reportUnnecessaryIsInstance]
+        answer_format(settings)  # It says what is wrong.
     if dialect.schema is None and given.get("type") != "text":
         report.setting("response_format", "this provider cannot be held to a format")
         return {}
@@ -108,8 +112,7 @@ def _reasoning(thought: Thinking, dialect: Dialect, report: Report) -> JSONObjec
             effort = _effort(thought, report)
             return {"reasoning_effort": effort} if effort else {}
         case "thinking":
-            _only_a_switch(thought, report)
-            return {"thinking": {"type": "disabled" if thought.off else "enabled"}}
+            return _thinking(thought, dialect, report)
         case "enable_thinking":
             return _enable_thinking(thought, dialect, report)
         case None:
@@ -140,18 +143,31 @@ def _reasoning_object(thought: Thinking, report: Report) -> JSONObject:
 
 def _effort(thought: Thinking, report: Report) -> str | None:
     effort = thought.as_effort()
-    if effort is not None and thought.effort is None and thought.budget:
-        why = f"this provider takes an effort; {effort!r} was sent in place of {thought.budget} tokens"
-        report.setting("reasoning.budget_tokens", why)
     if effort == "max":
         report.setting("reasoning.effort", "this provider knows no 'max'; 'xhigh' was sent in its place")
         return "xhigh"
     return effort
 
 
+def _thinking(thought: Thinking, dialect: Dialect, report: Report) -> JSONObject:
+    """https://api-docs.deepseek.com/guides/thinking_mode, https://docs.z.ai/guides/capabilities/thinking"""
+    body: JSONObject = {"thinking": {"type": "disabled" if thought.off else "enabled"}}
+    if "reasoning_effort" not in dialect.option_fields:
+        _only_a_switch(thought, report)
+        return body
+    effort = thought.as_effort()
+    if effort in (None, "none"):
+        return body
+    sent = effort if effort in ("high", "max") else "low" if effort in ("low", "minimal") else "high"
+    if thought.effort is not None and sent != effort:
+        report.setting("reasoning.effort", f"this provider knows no {effort!r}; {sent!r} was sent in its place")
+    return body | {"reasoning_effort": sent}
+
+
 def _only_a_switch(thought: Thinking, report: Report) -> None:
     if thought.effort not in (None, "none") or thought.budget:
-        report.setting("reasoning.effort", "this provider can only be told to think or not to think")
+        how = "effort" if thought.budget is None else "budget_tokens"
+        report.setting(f"reasoning.{how}", "this provider can only be told to think or not to think")
 
 
 def _enable_thinking(thought: Thinking, dialect: Dialect, report: Report) -> JSONObject:

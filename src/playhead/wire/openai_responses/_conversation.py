@@ -23,6 +23,7 @@ from .._json import JSONObject, obj, objs, text
 from ._input import REASONING_MODELS
 from ._items import (
     CLIENT_OUTPUTS,
+    CUSTOM,
     NAME,
     call_of,
     citation_of,
@@ -212,6 +213,8 @@ class Conversation:
         known = ("id", "output", "status") if kind != "apply_patch_call" else ("id", "output")
         fields = {key: value for key, value in rest_of(item, *known).items() if key != "status"}
         words, media = self._returned(f"{where}.output", item.get("output"), kind)
+        if kind in ("function", CUSTOM) and not _natural(item.get("output")):
+            fields["output"] = item.get("output")
         failed = item.get("status") == "failed" or (kind == "shell_call" and _failed(item.get("output")))
         opaque = self._opaque({"fields": fields} if fields else {})
         self._add("tool", ToolResultPart(id, self._names.get(id, ""), words, failed, media, opaque=opaque))
@@ -237,6 +240,13 @@ class Conversation:
                 return words, tuple(part for part in parts if isinstance(part, MediaPart))
             case _:
                 raise wrong(where, "a string or a list", output)
+
+
+def _natural(output: object) -> bool:
+    """Whether a result is words, with media behind them: what it says in another order goes back as it came."""
+    pieces = objs(output)
+    words = [n for n, piece in enumerate(pieces) if "text" in piece]
+    return words in ([], [0]) and all(pieces[n] == {"type": "input_text", "text": pieces[n]["text"]} for n in words)
 
 
 def _failed(output: object) -> bool:

@@ -203,10 +203,10 @@ class Encoder:
                 kind = text(item.get("type"))
                 found = self._open(index, kind, text(item.get("id")))
                 self._say("response.output_item.added", item=_begun(item), output_index=found.index)
-            case ToolCallPart() if not part.provider_executed:
+            case ToolCallPart() if part.id and not part.provider_executed:
                 self._start_call(index, part, data)
             case _:
-                pass  # What comes at once is said when it is whole.
+                pass  # What comes at once is said when it is whole; and so is a call whose id comes late.
 
     def _open(self, index: int, kind: str, id: str) -> _Item:
         self._finish_message()
@@ -230,6 +230,10 @@ class Encoder:
                 self._stop_reasoning(item, part, data)
             case ToolCallPart() if item:
                 self._stop_call(item, part, data)
+            case ToolCallPart() if not part.provider_executed:
+                self._start_call(index, part, data or {})
+                self._delta(PartDelta(index, "tool_call", part.arguments))
+                self._stop_call(self._of_part[index], part, data)
             case MediaPart() | ToolResultPart() if data is not None:
                 if whole := own_item(data):
                     self._stop_whole(self._open(index, text(whole.get("type")), ""), part, whole)

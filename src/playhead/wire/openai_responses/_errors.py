@@ -11,7 +11,11 @@ from .._json import JSONObject
 from .._status import status_of
 from ._items import dumps
 
-_CODES = {"context_length": "context_length_exceeded", "content_policy": "content_policy_violation"}
+_CODES = {
+    "context_length": "context_length_exceeded",
+    "content_policy": "content_policy_violation",
+    "rate_limit": "rate_limit_exceeded",
+}
 """What a status does not say."""
 
 _TYPES = {

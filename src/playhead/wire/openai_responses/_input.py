@@ -28,8 +28,14 @@ from ._items import CUSTOM, NAME, own_item
 REASONING_MODELS = re.compile(r"(^|/)(o[1-9]|gpt-[5-9]|gpt-1\d|codex-|computer-use)(?![^/]*-chat)")
 """Model ids that take instructions as `developer`, and refuse or ignore sampling settings."""
 
+_NEVER_THINKS = re.compile(r"(^|/)(gpt-[34]|chatgpt-4o|gpt-5-chat)")
+"""Model ids that refuse reasoning of others in their input. https://github.com/openai/openai-agents-python/issues/569"""
+
 _AUDIO = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _CALL_ID = r"(?s).{1,64}"
+_SAY_FAILURES = ("shell_call", "apply_patch_call")
+"""The calls whose results have a word for it that they failed."""
+
 _REST = frozenset({"id", "item", "logprobs", "fields", "status", "from", "phase", "role", "instructions"})
 """What of opaque data has its own place."""
 
@@ -60,6 +66,7 @@ class Input:
         self._origin = origin
         self._report = report
         self._stored = stored
+        self._takes_thoughts = _NEVER_THINKS.search(model) is None
         self._ids = call_ids(messages, call_id or _CALL_ID)
         self._kinds: dict[str, str] = {}
 
@@ -96,24 +103,44 @@ class Input:
     def _own(self, part: Part | Citation) -> JSONObject | None:
         return own(part.opaque, NAME, self._origin)
 
+    def _data(self, part: Part) -> JSONObject:
+        """What the issuer wants back with a part; what another issued stays home, and that is reported."""
+        data = self._own(part)
+        if data is None and part.opaque is not None:
+            what = part.__struct_config__.tag
+            self._report.lost(f"what {issuer(part.opaque)} wanted back with a {what} stayed home")
+        return data or {}
+
+    def _media(self, part: MediaPart) -> JSONObject:
+        body = encode_media(part)
+        if part.filename and "filename" not in body:
+            self._report.lost(f"the file name {part.filename!r} was left out: only files sent as bytes have one here")
+        return body
+
     # What users and tools give
 
     def _piece(self, part: Part, role: str) -> JSONObject:
-        fields = obj((self._own(part) or {}).get("fields"))
+        fields = obj(self._data(part).get("fields"))
         match part:
             case TextPart():
                 return {"type": "input_text", "text": part.text} | fields
             case MediaPart():
-                return encode_media(part) | fields
+                return self._media(part) | fields
             case _:
                 raise EncodeError(f"a {role} message cannot hold a {type(part).__name__} in this wire format")
 
     def _result(self, part: Part) -> JSONObject:
         if not isinstance(part, ToolResultPart):
             raise EncodeError(f"a tool message cannot hold a {type(part).__name__}")
-        fields = obj((self._own(part) or {}).get("fields"))
+        fields = obj(self._data(part).get("fields"))
         kind = self._kinds.get(part.call_id)
+        if kind not in _SAY_FAILURES and part.is_error and not part.text.lower().startswith("error"):
+            self._report.lost("that a tool's result is an error is said by its text alone")
         if kind is None or kind == CUSTOM:
+            if any(media.media_type.startswith("audio/") for media in part.media):
+                raise EncodeError(
+                    f"the result of {part.name!r} holds a sound: here results are text, images and files"
+                )
             output: Any = part.text
             if part.media:
                 words = [TextPart(part.text)] if part.text else []
@@ -133,7 +160,7 @@ class Input:
         images = [media for media in part.media if media.media_type.startswith("image/")]
         if not images:
             raise EncodeError(f"call {part.call_id!r} of the computer wants a screenshot: return an image")
-        shown = encode_media(images[-1])
+        shown = self._media(images[-1])
         shown = {"type": "computer_screenshot"} | {key: shown[key] for key in shown if key != "type"}
         if part.text or len(part.media) > 1:
             self._report.lost("of what the computer returned only the last image was sent")
@@ -173,6 +200,10 @@ class Input:
         missing = False
         for part in thoughts:
             data = self._own(part)
+            if data is not None and not self._takes_thoughts:
+                missing = True
+                self._report.lost(f"reasoning of {issuer(part.opaque)} was left out: the model takes none")
+                continue
             if data is not None and self._goes(data):
                 sent.append({"type": "reasoning", "summary": [], **data})
                 continue
@@ -204,6 +235,7 @@ class Input:
                 if words and data.get("id") != (self._own(words[-1]) or {}).get("id"):
                     yield from self._words(words, ids)
                     words = []
+                self._data(part)
                 words.append(part)
                 continue
             yield from self._words(words, ids)
@@ -211,7 +243,7 @@ class Input:
             if item := own_item(data):
                 yield from self._whole(part, item, orphaned)
             elif isinstance(part, ToolCallPart) and not part.provider_executed:
-                yield self._call(part, data, ids)
+                yield self._call(part, self._data(part), ids)
             elif "from" not in data:
                 stayed_home(part, self._report)
         yield from self._words(words, ids)
@@ -295,8 +327,9 @@ def encode_media(part: MediaPart) -> JSONObject:
         )
     if part.url is None and data is not None:
         return {"type": "input_file", "filename": part.filename or _filename(kind), "file_data": url}
+    # The API refuses a name beside either of them.
     place = {"file_url": part.url} if part.url is not None else {"file_id": part.file_id}
-    return {"type": "input_file", **place} | ({"filename": part.filename} if part.filename and part.url else {})
+    return {"type": "input_file", **place}
 
 
 def _filename(kind: str) -> str:

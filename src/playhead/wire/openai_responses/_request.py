@@ -166,7 +166,8 @@ def _choice(request: ModelRequest, kind: str, name: str, raw: JSONObject) -> Any
                     return {"type": type, "name": name} if type == "custom" else {"type": type}
             for hosted in request.provider_tools:
                 if hosted.name == name:
-                    return {"type": _hosted(hosted).get("type", name)}
+                    said = _hosted(hosted)
+                    return {key: said[key] for key in ("type", "server_label") if key in said}
             return {"type": "function", "name": name}
         case _:
             return kind

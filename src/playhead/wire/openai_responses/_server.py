@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ...errors import DecodeError
+from ...errors import DecodeError, TruncatedStream
 from ...messages import (
     ModelRequest,
     ProviderTool,
@@ -57,7 +57,10 @@ def decode_request(body: bytes, path: str = "", origin: str | None = None) -> Mo
         DecodeError: a field is missing or of a wrong kind, or the request goes on with a conversation that only
             OpenAI has.
     """
-    fields = object_of(loads(body, "the request"), body, "the request")
+    try:
+        fields = object_of(loads(body, "the request"), body, "the request")
+    except TruncatedStream as error:  # It is whole; there will be no more of it.
+        raise DecodeError(str(error)) from error
     for name, advice in _STATE.items():
         if fields.get(name) is not None:
             raise DecodeError(f"`{name}` names a conversation that is not kept here: {advice}")
