@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grammar import check_grammar
 from playhead import DecodeError, EncodeError, PlayheadError
-from playhead.events import MessageEnd, MessageEvent, MessageStart, PartDelta, PartEnd, PartStart
+from playhead.events import MessageEnd, MessageEvent, PartEnd, PartStart
 from playhead.messages import Part, ReasoningPart
 from playhead.wire import Dialect
 from playhead.wire.anthropic import Decoder, Encoder, decode_request, encode_request, read_error
@@ -230,26 +231,3 @@ def test_a_request_of_the_right_shape_with_anything_in_it_is_read_or_told(body: 
     except (DecodeError, EncodeError):
         return
     decode_request(encoded.body)
-
-
-def check_grammar(events: list[MessageEvent]) -> None:
-    """MessageStart (PartStart PartDelta* PartEnd)* MessageEnd, parts may interleave."""
-    opened: set[int] = set()
-    seen: set[int] = set()
-    for n, event in enumerate(events):
-        assert isinstance(event, MessageStart) == (n == 0)
-        match event:
-            case PartStart(index=index):
-                assert index == len(seen)
-                opened.add(index)
-                seen.add(index)
-            case PartDelta(index=index, delta=delta):
-                assert index in opened
-                assert delta
-            case PartEnd(index=index):
-                opened.remove(index)
-            case MessageEnd():
-                assert n == len(events) - 1
-                assert not opened
-            case _:
-                pass

@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grammar import check_grammar
 from playhead import PlayheadError
-from playhead.events import MessageEnd, MessageEvent, MessageStart, PartDelta, PartEnd, PartStart
+from playhead.events import MessageEnd, MessageEvent
 from playhead.wire import Dialect, bedrock, bedrock_converse
 from playhead.wire._eventstream import encode_event, encode_exception
 
@@ -225,26 +226,3 @@ def retell(events: list[MessageEvent]) -> None:
     again = run(bedrock_converse.Decoder("x"), data)
     assert isinstance(again[-1], MessageEnd)
     assert again[-1].response.message == events[-1].response.message
-
-
-def check_grammar(events: list[MessageEvent]) -> None:
-    """MessageStart (PartStart PartDelta* PartEnd)* MessageEnd, parts may interleave."""
-    opened: set[int] = set()
-    seen: set[int] = set()
-    for n, event in enumerate(events):
-        assert isinstance(event, MessageStart) == (n == 0)
-        match event:
-            case PartStart(index=index):
-                assert index == len(seen)
-                opened.add(index)
-                seen.add(index)
-            case PartDelta(index=index, delta=delta):
-                assert index in opened
-                assert delta
-            case PartEnd(index=index):
-                opened.remove(index)
-            case MessageEnd():
-                assert n == len(events) - 1
-                assert not opened
-            case _:
-                pass

@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grammar import check_grammar
 from playhead import PlayheadError
-from playhead.events import MessageEnd, MessageEvent, MessageStart, PartDelta, PartEnd, PartStart
+from playhead.events import MessageEnd, MessageEvent
 from playhead.wire import Dialect, describe_request
 from playhead.wire.openai_chat import Decoder, Encoder, decode_request, encode_request, read_error
 
@@ -206,26 +207,3 @@ def check_encoder(events: list[MessageEvent]) -> None:
             assert again.response.tool_calls == response.tool_calls
         if response.raw_finish_reason is not None:
             assert again.response.raw_finish_reason == response.raw_finish_reason
-
-
-def check_grammar(events: list[MessageEvent]) -> None:
-    """MessageStart (PartStart PartDelta* PartEnd)* MessageEnd, parts may interleave."""
-    opened: set[int] = set()
-    seen: set[int] = set()
-    for n, event in enumerate(events):
-        assert isinstance(event, MessageStart) == (n == 0)
-        match event:
-            case PartStart(index=index):
-                assert index == len(seen)
-                opened.add(index)
-                seen.add(index)
-            case PartDelta(index=index, delta=delta):
-                assert index in opened
-                assert delta
-            case PartEnd(index=index):
-                opened.remove(index)
-            case MessageEnd():
-                assert n == len(events) - 1
-                assert not opened
-            case _:
-                pass

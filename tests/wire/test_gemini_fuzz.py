@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grammar import check_grammar
 from playhead import PlayheadError
-from playhead.events import MessageEnd, MessageEvent, MessageStart, PartDelta, PartEnd, PartStart
+from playhead.events import MessageEnd, MessageEvent
 from playhead.wire import Dialect
 from playhead.wire.gemini import Decoder, Encoder, decode_request, encode_request, read_error
 
@@ -153,26 +154,3 @@ def test_what_is_nested_without_end_is_an_error(open_: bytes, depth: int) -> Non
         encode_request(request, Dialect())
     except PlayheadError:
         pass
-
-
-def check_grammar(events: list[MessageEvent]) -> None:
-    """MessageStart (PartStart PartDelta* PartEnd)* MessageEnd, parts may interleave."""
-    opened: set[int] = set()
-    seen: set[int] = set()
-    for n, event in enumerate(events):
-        assert isinstance(event, MessageStart) == (n == 0)
-        match event:
-            case PartStart(index=index):
-                assert index == len(seen)
-                opened.add(index)
-                seen.add(index)
-            case PartDelta(index=index, delta=delta):
-                assert index in opened
-                assert delta
-            case PartEnd(index=index):
-                opened.remove(index)
-            case MessageEnd():
-                assert n == len(events) - 1
-                assert not opened
-            case _:
-                pass

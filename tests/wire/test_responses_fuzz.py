@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grammar import check_grammar
 from playhead import PlayheadError
-from playhead.events import MessageEnd, MessageEvent, MessageStart, PartDelta, PartEnd, PartStart
+from playhead.events import MessageEnd, MessageEvent
 from playhead.wire import Dialect
 from playhead.wire.openai_responses import Decoder, Encoder, decode_request, encode_request, read_error
 
@@ -196,26 +197,3 @@ def test_deep_nesting_is_one_of_our_errors_or_kept(depth: int) -> None:
         decode_request(('{"model":"m","input":[' + deep + "]}").encode())
     except PlayheadError:
         pass
-
-
-def check_grammar(events: list[MessageEvent]) -> None:
-    """MessageStart (PartStart PartDelta* PartEnd)* MessageEnd, parts may interleave."""
-    opened: set[int] = set()
-    seen: set[int] = set()
-    for n, event in enumerate(events):
-        assert isinstance(event, MessageStart) == (n == 0)
-        match event:
-            case PartStart(index=index):
-                assert index == len(seen)
-                opened.add(index)
-                seen.add(index)
-            case PartDelta(index=index, delta=delta):
-                assert index in opened
-                assert delta
-            case PartEnd(index=index):
-                opened.remove(index)
-            case MessageEnd():
-                assert n == len(events) - 1
-                assert not opened
-            case _:
-                pass
