@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
@@ -127,6 +128,17 @@ class MediaPart(msgspec.Struct, frozen=True, tag="media", tag_field="kind", omit
     file_id: str | None = None
     cache: CacheTTL | None = None
     opaque: Opaque | None = None
+
+    def __post_init__(self) -> None:
+        """A `data:` URL is bytes (RFC 2397): not every provider reads one where a URL stands."""
+        head, comma, body = (self.url or "").partition(",")
+        if self.data is None and comma and head.startswith("data:") and head.endswith(";base64"):
+            try:
+                data = binascii.a2b_base64(body, strict_mode=True)
+            except ValueError:
+                return
+            msgspec.structs.force_setattr(self, "data", data)
+            msgspec.structs.force_setattr(self, "url", None)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], media_type: str | None = None) -> MediaPart:

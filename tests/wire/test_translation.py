@@ -12,6 +12,7 @@ import pytest
 from conftest import expected, shared_tape
 from playhead.events import MessageEnd, MessageEvent
 from playhead.messages import (
+    MediaPart,
     Message,
     ModelRequest,
     ModelResponse,
@@ -133,3 +134,15 @@ def turns(messages: tuple[Message, ...]) -> list[Any]:
             elif isinstance(part, ToolResultPart) and message.role == "tool":
                 found.append(("result", made.get(part.call_id), part.text))
     return found
+
+
+@pytest.mark.parametrize("target", WIRE_FORMATS)
+def test_an_image_in_a_data_url_is_sent_as_its_bytes(target: str) -> None:
+    wire = wire_format(target)
+    said = ModelRequest("m", (Message("user", (MediaPart("image/png", url="data:image/png;base64,aGk="),)),))
+    again = wire.decode_request(
+        wire.encode_request(said, Dialect(), None).body, wire.PATH.replace("{model}", "m"), None
+    )
+    (part,) = again.messages[0].parts
+    assert isinstance(part, MediaPart)
+    assert (part.data, part.url) == (b"hi", None)
