@@ -15,31 +15,29 @@ from ._json import JSONObject, count, loads, obj, text, to_json
 
 
 class _Fault(NamedTuple):
-    """What one of Bedrock's exceptions means."""
+    """One of Bedrock's exceptions, and the status that it comes with."""
 
     name: str
     status: int
-    kind: str
-    retryable: bool = False
 
 
 _FAULTS = (
-    _Fault("AccessDeniedException", 403, "permission"),
-    _Fault("UnrecognizedClientException", 403, "authentication"),
-    _Fault("ExpiredTokenException", 403, "authentication"),
-    _Fault("InvalidSignatureException", 403, "authentication"),
-    _Fault("MissingAuthenticationTokenException", 403, "authentication"),
-    _Fault("ValidationException", 400, "bad_request"),
-    _Fault("ResourceNotFoundException", 404, "not_found"),
-    _Fault("UnknownOperationException", 404, "not_found"),
-    _Fault("ModelTimeoutException", 408, "timeout", True),
-    _Fault("ThrottlingException", 429, "rate_limit", True),
-    _Fault("ModelNotReadyException", 429, "rate_limit", True),
-    _Fault("ServiceQuotaExceededException", 400, "rate_limit"),
-    _Fault("ModelErrorException", 424, "server", True),
-    _Fault("ModelStreamErrorException", 424, "server", True),
-    _Fault("InternalServerException", 500, "server", True),
-    _Fault("ServiceUnavailableException", 503, "server", True),
+    _Fault("AccessDeniedException", 403),
+    _Fault("UnrecognizedClientException", 403),
+    _Fault("ExpiredTokenException", 403),
+    _Fault("InvalidSignatureException", 403),
+    _Fault("MissingAuthenticationTokenException", 403),
+    _Fault("ValidationException", 400),
+    _Fault("ResourceNotFoundException", 404),
+    _Fault("UnknownOperationException", 404),
+    _Fault("ModelTimeoutException", 408),
+    _Fault("ThrottlingException", 429),
+    _Fault("ModelNotReadyException", 429),
+    _Fault("ServiceQuotaExceededException", 400),
+    _Fault("ModelErrorException", 424),
+    _Fault("ModelStreamErrorException", 424),
+    _Fault("InternalServerException", 500),
+    _Fault("ServiceUnavailableException", 503),
 )
 _BY_NAME = {fault.name.lower(): fault for fault in _FAULTS}
 

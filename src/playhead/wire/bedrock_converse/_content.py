@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -306,9 +306,3 @@ def is_objects(value: object) -> bool:
 def only_member(block: JSONObject) -> tuple[str, Any]:
     """What a block is, and what it holds: one member of the union is set."""
     return next(((kind, value) for kind, value in block.items() if value is not None), ("", None))
-
-
-def names_of(messages: Iterable[Message]) -> dict[str, str]:
-    """The tool of each call, by the call's id."""
-    calls = (part for message in messages for part in message.parts if isinstance(part, ToolCallPart))
-    return {call.id: call.name for call in calls}
