@@ -18,8 +18,12 @@ Everything that Playhead raises on purpose.
     + Divergence             the run asks for something other than what the tape holds at that place
   x RunError               the agent's loop could not go on
     + StepLimit              the model went on calling tools for too many steps
+    + LimitExceeded          the next call would go beyond a limit on tokens, money, tool calls or time
+    + OutputError            the model did not give an output of the type that was asked for
     + ToolInDoubt            a tool was cut down in the middle and may not be run twice
   x ToolDefinitionError    a function cannot be made into a tool
+
+`playhead.mcp` adds `ServerError` and `ToolFailed`, `playhead.testing` adds `NetworkBlocked`.
 
 `StopRun` is not in the tree: a tool raises it to end the run, and the run ends well.
 """
@@ -208,6 +212,36 @@ class RunError(PlayheadError):
 
 class StepLimit(RunError):
     """The model went on calling tools for more steps than were allowed."""
+
+
+class LimitExceeded(RunError):
+    """The next call would go beyond a limit. It was not made.
+
+    Attributes:
+        limit: which one: `input_tokens`, `output_tokens`, `total_tokens`, `cost`, `steps`, `tool_calls` or `seconds`.
+        allowed: how much it allows.
+        used: how much was used, where that is known.
+    """
+
+    def __init__(self, message: str, *, limit: str = "", allowed: float = 0, used: float | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.allowed = allowed
+        self.used = used
+
+
+class OutputError(RunError):
+    """The model did not give an output of the type that was asked for, however often it was told what is wrong.
+
+    Attributes:
+        text: what it said last.
+        problems: what is wrong with that, one sentence each.
+    """
+
+    def __init__(self, message: str, *, text: str = "", problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.text = text
+        self.problems = problems
 
 
 class ToolInDoubt(RunError):

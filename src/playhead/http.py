@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Literal, Protocol, TYPE_CHECKING, TypeAlias, cast
 
 import msgspec
+
+if TYPE_CHECKING:
+    from .errors import TransportError
 
 Headers = tuple[tuple[str, str], ...]
 """Names and values in the order in which they stand on the wire; names may repeat."""
@@ -36,6 +39,7 @@ class Response:
         stream: the body's pieces, decoded from transfer and content encodings.
         close: called once when the response is done with.
         settle: told what the reader made of the body, before it is done with.
+        abandon: told why the reader gives up on the body, before it is done with.
         reason: the reason phrase, where there is one.
         http_version: such as `HTTP/1.1`.
     """
@@ -48,6 +52,7 @@ class Response:
         *,
         close: Callable[[], Awaitable[None]] | None = None,
         settle: Callable[[Outcome], None] | None = None,
+        abandon: Callable[[TransportError], None] | None = None,
         reason: str = "",
         http_version: str = "HTTP/1.1",
     ) -> None:
@@ -58,6 +63,7 @@ class Response:
         self._stream = stream
         self._close = close
         self._settle = settle
+        self._abandon = abandon
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._stream
@@ -68,12 +74,14 @@ class Response:
         *,
         close: Callable[[], Awaitable[None]] | None = None,
         settle: Callable[[Outcome], None] | None = None,
+        abandon: Callable[[TransportError], None] | None = None,
     ) -> Response:
         """This response with its body seen through `stream`: what a transport around a transport returns.
 
         Args:
             close: instead of this response's `aclose`, which it should call.
             settle: instead of this response's `settle`.
+            abandon: instead of this response's `abandon`.
         """
         return Response(
             self.status,
@@ -81,6 +89,7 @@ class Response:
             stream,
             close=close or self.aclose,
             settle=settle or self.settle,
+            abandon=abandon or self.abandon,
             reason=self.reason,
             http_version=self.http_version,
         )
@@ -99,11 +108,24 @@ class Response:
         if self._settle is not None:
             self._settle(outcome)
 
+    def abandon(self, error: TransportError) -> None:
+        """Say that the reader gives up on the body, such as one that has stalled. On a tape the response then ends
+        with this error, so that a replay raises it in the same place. To be called before the read that waits is
+        cancelled and before the response is closed: what has ended stays as it ended."""
+        if self._abandon is not None:
+            self._abandon(error)
+
     async def aclose(self) -> None:
         """Give the connection back, or close it where the body was not read to its end."""
         close, self._close = self._close, None
-        if close is not None:
-            await close()
+        stream = self._stream
+        try:
+            # What is left half read would be closed some time later, by the garbage collector.
+            if isinstance(stream, AsyncGenerator) and not cast("AsyncGenerator[bytes]", stream).ag_running:
+                await cast("AsyncGenerator[bytes]", stream).aclose()
+        finally:
+            if close is not None:
+                await close()
 
 
 class Transport(Protocol):

@@ -25,7 +25,7 @@ from .messages import (
     add_known,
 )
 from .providers import provider_for_url
-from .tape.effects import INTERRUPTED, Interaction, Tape, ToolRun
+from .tape.effects import INTERRUPTED, Interaction, Reading, Tape, ToolRun
 from .wire import RequestSummary, WireFormat, describe_request, wire_for_path
 
 
@@ -88,12 +88,17 @@ def summary(tape: Tape, heard: Sequence[Heard] | None = None) -> dict[str, Any]:
         for n, (number, call, said) in enumerate(zip(numbers, interactions, decoded, strict=True))
     ]
     runs = [(n, effect) for n, effect in tape.numbered if isinstance(effect, ToolRun)]
+    readings = [(n, effect) for n, effect in tape.numbered if isinstance(effect, Reading)]
     answered = [call["response"] for call in calls if call["response"]["error"] is None]
     return {
         "format": tape.format,
         "version": tape.version,
         "interactions": calls,
         "tools": [{"n": n, "effect": number, **_summary_of_tool(run)} for n, (number, run) in enumerate(runs)],
+        "readings": [
+            {"n": n, "effect": number, "lane": read.lane, "name": read.name, "value": read.value}
+            for n, (number, read) in enumerate(readings)
+        ],
         "totals": {
             "interactions": len(calls),
             "input_tokens": _total(answered, "input_tokens"),
@@ -181,6 +186,7 @@ def _summary_of_tool(run: ToolRun) -> dict[str, Any]:
         "result": run.result if run.ended == "complete" else None,
         "is_error": run.is_error,
         "duration_s": run.duration_s,
+        "progress": [msgspec.to_builtins(said) for said in run.progress],
     }
 
 

@@ -21,6 +21,7 @@ from chatwire import Script, tool_call
 from playhead.http import Request
 from playhead.tape import edits, lineage
 from playhead.tape.edits import edit_model, edit_prompt, edit_result, in_turn, prompt, replaced
+from playhead.tape.effects import Effect, Reading
 from playhead.tape.forking import fork, fork_file, free_name
 from playhead.tape.formats import native
 from playhead.tape.trimming import cut, trim
@@ -115,7 +116,9 @@ def test_a_parent_with_another_id_is_refused() -> None:
 @given(TAPES | conversations(), st.data())
 @settings(deadline=None)
 def test_a_childs_file_holds_the_child(parent: ph.Tape, data: st.DataObject) -> None:
-    def change(effect: ph.Interaction | ph.ToolRun) -> ph.Interaction | ph.ToolRun:
+    def change(effect: Effect) -> Effect:
+        if isinstance(effect, Reading):
+            return msgspec.structs.replace(effect, value=data.draw(st.sampled_from([effect.value, "é"])))
         if isinstance(effect, ph.ToolRun):
             result = "é" if effect.ended == "complete" else ""
             other = msgspec.structs.replace(effect, result=result)
@@ -165,19 +168,21 @@ def test_the_tools_inside_which_the_cut_lies_are_those_that_a_later_lane_goes_th
         lanes.append(
             data.draw(st.sampled_from(lanes)) + data.draw(part) + data.draw(st.sampled_from(["/0.a", "/1.b"]))
         )
-    effects: list[ph.Interaction | ph.ToolRun] = []
+    effects: list[Effect] = []
     for _ in range(data.draw(st.integers(1, 8))):
         lane = "root" + data.draw(st.sampled_from(lanes))
         if lane != "root" and data.draw(st.booleans()):
             effects.append(ph.ToolRun(lane=lane, call_id="c", name="t"))
+        elif data.draw(st.booleans()):
+            effects.append(Reading(lane=lane + data.draw(part), name="r", value=1))
         else:
             effects.append(ph.Interaction(request=Request("POST", "u"), lane=lane + data.draw(part)))
     tape, at = ph.Tape(tuple(effects)), data.draw(st.integers(0, len(effects)))
     also = data.draw(st.frozensets(st.integers(0, len(effects))))
 
-    def inside(tool: str, other: ph.Interaction | ph.ToolRun) -> bool:
+    def inside(tool: str, other: Effect) -> bool:
         run = rf"{re.escape(tool)}(#\d+)?"
-        return bool(re.match(run + ("(/|$)" if isinstance(other, ph.Interaction) else "/"), other.lane))
+        return bool(re.match(run + ("/" if isinstance(other, ph.ToolRun) else "(/|$)"), other.lane))
 
     later = [effect for n, effect in enumerate(effects) if n >= at and n not in also]
     expected = [

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from playhead.errors import TapeFormatError
 from playhead.http import Request
-from playhead.tape.effects import Interaction, Tape, ToolRun
+from playhead.tape.effects import Interaction, Progress, Reading, Tape, ToolRun
 from playhead.tape.files import load_tape, save_tape
 from playhead.tape.formats import _go_duration, _yaml_lines, _yaml_text, format_for, govcr, native
 
@@ -262,10 +262,12 @@ tools = st.builds(
     started_s=maybe_seconds,
     duration_s=maybe_seconds,
     ended=ended,
+    progress=st.lists(st.builds(Progress, text, maybe_seconds, maybe_seconds), max_size=2).map(tuple),
 )
+readings = st.builds(Reading, lane=lane, name=text, value=plain, started_s=maybe_seconds)
 tapes = st.builds(
     Tape,
-    effects=st.lists(calls() | tools, max_size=4).map(tuple),
+    effects=st.lists(calls() | tools | readings, max_size=4).map(tuple),
     meta=st.dictionaries(text, plain, max_size=3),
 )
 
@@ -299,6 +301,7 @@ odd_foreign = st.dictionaries(
 
 
 @given(calls(), odd_foreign)
+@example(Interaction(request=Request("", ""), http_version="HTTP/1.1"), {"response": {"duration": "1.5s"}})
 def test_whatever_another_format_or_an_edit_left_in_foreign_survives(call: Interaction, kept: dict[str, Any]) -> None:
     """It may contradict the interaction, follow from it, or be of another shape than go-vcr's."""
     tape = Tape((msgspec.structs.replace(call, foreign=kept),))

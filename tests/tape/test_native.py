@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from conftest import expected, shared_tape
 from playhead import Interaction, Tape, TapeFormatError, ToolRun, load_tape
 from playhead.http import Request
+from playhead.tape.effects import Effect, Progress, Reading
 from playhead.tape.formats import native
 from playhead.tape.formats._native_bodies import SHORTEST, Packed, PackedBody, like, pack, pack_whole, unpack
 from playhead.tape.formats.native import Bodies, Parent, dump, load
@@ -54,6 +55,9 @@ def interactions(draw: st.DrawFn) -> Interaction:
     )
 
 
+PROGRESS = st.builds(Progress, TEXT, st.none() | st.floats(0, 1), SECONDS)
+
+
 @st.composite
 def tool_runs(draw: st.DrawFn) -> ToolRun:
     ended = draw(st.sampled_from(["complete", "interrupted"]))
@@ -69,18 +73,25 @@ def tool_runs(draw: st.DrawFn) -> ToolRun:
         started_s=draw(SECONDS),
         duration_s=draw(SECONDS),
         ended=ended,
+        progress=draw(st.lists(PROGRESS, max_size=2).map(tuple)),
         **result,
     )
 
 
-TAPES = st.builds(Tape, st.lists(interactions() | tool_runs(), max_size=5).map(tuple), JSON_OBJECTS)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+READINGS = st.builds(Reading, lane=TEXT, name=TEXT, value=JSON_VALUES, started_s=SECONDS)
+TAPES = st.builds(Tape, st.lists(interactions() | tool_runs() | READINGS, max_size=5).map(tuple), JSON_OBJECTS)
 
 
 @st.composite
 def conversations(draw: st.DrawFn) -> Tape:
     """Runs whose requests repeat what was said, in several lanes, with histories that grow, shrink and change."""
     said: dict[str, bytes] = {}
-    effects: list[Interaction | ToolRun] = []
+    effects: list[Effect] = []
     for _ in range(draw(st.integers(1, 7))):
         lane = draw(st.sampled_from(["root", "root/0.a", "root/1.b"]))
         before = said.get(lane, draw(st.sampled_from([b"", WORDS, WORDS * 2, b"\xff" * 900])))
@@ -88,7 +99,7 @@ def conversations(draw: st.DrawFn) -> Tape:
         said[lane] = before[:at] + draw(BYTES | st.just(WORDS)) + before[to:]
         request = Request("POST", "u", (), said[lane])
         effects.append(msgspec.structs.replace(draw(interactions()), request=request, lane=lane))
-        effects += draw(st.lists(tool_runs(), max_size=1))
+        effects += draw(st.lists(tool_runs() | READINGS, max_size=1))
     return Tape(tuple(effects), draw(JSON_OBJECTS))
 
 
@@ -117,6 +128,10 @@ def test_any_prefix_of_a_file_after_its_first_line_loads(tape: Tape, data: st.Da
         if isinstance(effect, Interaction) and isinstance(whole, Interaction):
             assert effect.request == whole.request
             assert effect.chunks == whole.chunks[: len(effect.chunks)]
+        if isinstance(effect, ToolRun) and isinstance(whole, ToolRun):
+            assert effect.progress == whole.progress[: len(effect.progress)]
+        if isinstance(effect, Reading):
+            assert effect == whole
     if len(file) not in (0, first):
         with suppress(TapeFormatError):
             assert load(file[: data.draw(st.integers(0, first - 1))], "t.jsonl").effects == ()

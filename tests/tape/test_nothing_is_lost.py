@@ -85,7 +85,9 @@ def test_wherever_a_recording_is_cut_the_resumed_run_is_the_same_and_repeats_not
         assert len(provider.asked) == 3 - sum(kinds[n] == "Interaction" for n in done), at
         assert len(ran) == 3 - sum(kinds[n] == "ToolRun" for n in done), at
         replayed = run(Script().agent(charge), path, "replay")
-        assert (replayed.messages, replayed.usage) == (whole.messages, whole.usage), at
+        assert (replayed.messages, replayed.usage) == (whole.messages, result.usage), at
+        assert [step.response.usage for step in replayed.steps] == [step.response.usage for step in whole.steps], at
+        assert len(replayed.ledger) == len(result.ledger) <= 4, at  # A call that was cut off was paid for, too.
         assert ph.load_tape(path).warnings == (), at
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from ..events import (
+    ApprovalNeeded,
+    AttemptFailed,
+    Compacted,
     Event,
+    HandedOff,
     MessageEnd,
     MessageStart,
+    Nested,
+    OutputPartial,
     PartDelta,
     PartEnd,
     PartStart,
     StreamReset,
     ToolEnd,
+    ToolProgress,
     ToolStart,
 )
 from ..messages import MediaPart, ToolCallPart, ToolResultPart, Usage
@@ -52,12 +60,47 @@ class Renderer:
                 pass  # A text that goes on in another part, as one with citations does, stays one text.
             case ToolStart():
                 self._console.waiting("running tools")
+            case ToolProgress():
+                self.progress(event.call.name, event.message, event.fraction)
             case ToolEnd():
                 self.result(event.result, event.duration_s, played=event.played)
-            case StreamReset():
-                self._console.line(f"(begins anew: {event.reason})", "yellow")
             case MessageEnd():
                 self._end_of_words()
+            case _:
+                self._between_answers(event)
+
+    def _between_answers(
+        self,
+        event: AttemptFailed | StreamReset | OutputPartial | ApprovalNeeded | HandedOff | Compacted | Nested,
+    ) -> None:
+        match event:
+            case AttemptFailed():
+                other = f"; {event.next_model} is asked next" if event.next_model != event.model else ""
+                wait = f"; again in {duration(event.wait_s)}" if event.wait_s else ""
+                self._note(f"({event.model} failed: {event.error}{other}{wait})")
+            case StreamReset():
+                self._note(f"(begins anew: {event.reason})")
+            case ApprovalNeeded(approval=approval):
+                self._note(f"? {approval.tool}({_named(approval.arguments)}) waits for approval: {approval.lane}")
+            case HandedOff():
+                self._note(f"({event.source} hands on to {event.target})")
+            case Compacted():
+                self._note(f"(the conversation was made shorter: {event.before} messages to {event.after})")
+            case Nested():
+                self._console.waiting(f"{event.agent} works")
+            case OutputPartial():
+                pass  # It is shown as the text that it is made of.
+
+    def reading(self, name: str, value: Any) -> None:
+        """Write what was read from outside of the run."""
+        self._end_of_words()
+        self._console.line(f". {name} = {shortened(value)}", "dim")
+
+    def progress(self, tool: str, message: str, fraction: float | None) -> None:
+        """Write how far a tool is."""
+        self._end_of_words()
+        part = "" if fraction is None else f" ({fraction:.0%})"
+        self._console.line(f".. {tool}: {_cut(' '.join(message.split()))}{part}", "dim")
 
     def call(self, call: ToolCallPart) -> None:
         """Write a tool call."""
@@ -79,6 +122,10 @@ class Renderer:
         media = "".join(f" [{part.media_type}]" for part in result.media)
         line = f"<- {result.name}: {_cut(text)}{media}"
         self._console.line(line + (f"  ({how})" if how else ""), "red" if result.is_error else "green")
+
+    def _note(self, text: str) -> None:
+        self._end_of_words()
+        self._console.line(text, "yellow")
 
     def _words(self, event: PartDelta) -> None:
         if self._kind not in ("", event.kind):
@@ -135,5 +182,14 @@ def _named(arguments: str) -> str:
     return _cut(shown)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+def shortened(value: Any, longest: int = _LONGEST) -> str:
+    """Plain data as JSON on one line.
+
+    Args:
+        longest: characters that are shown.
+    """
+    return _cut(json.dumps(value, ensure_ascii=False), longest)
+
+
+def _cut(text: str, longest: int = _LONGEST) -> str:
+    return text if len(text) <= longest else text[:longest] + "..."

@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import TapeError
 from ..http import Headers, Request, header
-from ..tape.effects import Effect, Interaction, Tape
+from ..tape.effects import Effect, Interaction, Progress, Reading, Tape
 from ..tape.files import load_tape, save_tape
 from ..tape.formats import format_for
 from ..tape.redact import safe_url, taken_from_url
@@ -45,8 +45,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         console.note(f"left out, since they may hold secrets, the headers: {', '.join(sorted(cleaner.headers))}")
     if cleaner.kinds:
         console.note(f"taken out, as secrets: {', '.join(cleaner.counted())}")
-    calls, tools = many(len(tape.interactions), "interaction"), many(len(tape.tools), "tool run")
-    console.line(f"{args.target}: {format.name}, {calls}, {tools}", "green")
+    counts = [many(len(tape.interactions), "interaction"), many(len(tape.tools), "tool run")]
+    counts += [many(len(tape.readings), "reading")] if tape.readings else []
+    console.line(f"{args.target}: {format.name}, {', '.join(counts)}", "green")
     return 0
 
 
@@ -74,7 +75,13 @@ class _Cleaner:
     def _effect(self, effect: Effect) -> Effect:
         if isinstance(effect, Interaction):
             return self._call(effect)
-        return msgspec.structs.replace(effect, **{name: self._plain(getattr(effect, name)) for name in _OF_A_TOOL})
+        if isinstance(effect, Reading):
+            return msgspec.structs.replace(effect, value=self._plain(effect.value))
+        safe = {name: self._plain(getattr(effect, name)) for name in _OF_A_TOOL}
+        progress = tuple(
+            Progress(self._redacted_text(said.message), said.fraction, said.at_s) for said in effect.progress
+        )
+        return msgspec.structs.replace(effect, progress=progress, **safe)
 
     def _call(self, call: Interaction) -> Interaction:
         asked = call.request

@@ -128,10 +128,11 @@ class _Page:
             self._wrapped([(f"{mark} {_name(step)}: only in {where}: {what}", style)], indent=0, hanging=2)
             return
         self._wrapped([(f"! {_name(step)}", "bold yellow")], indent=0, hanging=2)
-        self._section("request" if step.kind == "call" else "call", step.request, most)
+        if step.kind != "reading":
+            self._section("request" if step.kind == "call" else "call", step.request, most)
         counts = {difference.path: difference for difference in step.answer}
         said = tuple(it for it in step.answer if it.path not in _TOKENS and it.path != "cost")
-        self._section("answer" if step.kind == "call" else "result", said, most)
+        self._section({"call": "answer", "tool": "result", "reading": step.a.name[:9]}[step.kind], said, most)
         tokens = [_change(name, counts[path]) for path, name in _TOKENS.items() if path in counts]
         self._fact("tokens", ", ".join(tokens))
         if "cost" in counts:
@@ -224,7 +225,11 @@ def _why(step: Step) -> str:
         return f"only {'A' if step.b is None else 'B'} holds it"
     if step.request:
         return "other things are asked" if step.kind == "call" else "another call was made"
-    return "the same request was answered otherwise" if step.kind == "call" else "the same call gave another result"
+    return {
+        "call": "the same request was answered otherwise",
+        "tool": "the same call gave another result",
+        "reading": f"another value of {step.a.name} was read",
+    }[step.kind]
 
 
 def _name(step: Step) -> str:

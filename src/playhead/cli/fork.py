@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..tape.edits import edit_model, edit_prompt, edit_result, in_turn, prompt
-from ..tape.effects import Effect, Interaction, Tape, ToolRun
+from ..tape.effects import Effect, Interaction, Reading, Tape, ToolRun
 from ..tape.files import load_tape
 from ..tape.forking import fork_file, free_name
 from ..tape.trimming import cut
 from ._console import Console
+from ._render import shortened
 from .show import many
 
 _LONGEST = 60
@@ -91,6 +92,8 @@ def _places(tape: Tape, console: Console) -> None:
 
 def _what(effect: Effect) -> str:
     ended = "" if effect.ended == "complete" else f", {effect.ended}"
+    if isinstance(effect, Reading):
+        return f"{effect.name} = {shortened(effect.value, _LONGEST)}"
     if isinstance(effect, ToolRun):
         arguments = " ".join(effect.arguments.split())
         shown = arguments if len(arguments) <= _LONGEST else f"{arguments[:_LONGEST]}..."

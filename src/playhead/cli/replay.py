@@ -6,7 +6,7 @@ import argparse
 import time
 
 from ..messages import ToolResultPart
-from ..tape.effects import INTERRUPTED, Interaction, ToolRun
+from ..tape.effects import INTERRUPTED, Interaction, Reading, ToolRun
 from ..tape.files import load_tape
 from ..transcript import Heard, hear, summary
 from ._console import Console
@@ -25,7 +25,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     player, calls = _Playing(console, args.pace), iter(heard)
     with console.progress():
         for effect in tape.effects:
-            player.tool(effect) if isinstance(effect, ToolRun) else player.call(effect, next(calls))
+            match effect:
+                case Interaction():
+                    player.call(effect, next(calls))
+                case ToolRun():
+                    player.tool(effect)
+                case Reading():
+                    player.reading(effect)
     totals = summary(tape, heard)["totals"]
     console.line(account(totals["interactions"], total_usage(totals), totals["cost"]), "dim")
     return 0
@@ -58,9 +64,16 @@ class _Playing:
         elif heard.error is not None:
             self._console.line(f"! {heard.error}", "red")
 
+    def reading(self, reading: Reading) -> None:
+        self._renderer.reading(reading.name, reading.value)
+
     def tool(self, run: ToolRun) -> None:
         self._console.waiting(f"running {run.name}")
-        self._wait(run.duration_s)
+        started = time.monotonic()
+        for said in run.progress:
+            self._wait(said.at_s, started)
+            self._renderer.progress(run.name, said.message, said.fraction)
+        self._wait(run.duration_s, started)
         if run.ended != "complete":
             self._console.line(f"! {run.name} had not finished when the recording stopped", "red")
             return

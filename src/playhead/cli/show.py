@@ -19,7 +19,7 @@ from ..messages import (
     ToolResultPart,
     Usage,
 )
-from ..tape.effects import Interaction
+from ..tape.effects import Interaction, Reading, ToolRun
 from ..tape.files import load_tape
 from ..transcript import Heard, hear, summary
 from ._console import Console
@@ -43,10 +43,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
         encoding = (sys.stdout.encoding or "").lower().replace("-", "")
         print(json.dumps(shown, ensure_ascii=encoding != "utf8", indent=2))
         return 0
-    calls, tools = shown["interactions"], shown["tools"]
+    calls, readings = shown["interactions"], shown["readings"]
+    counts = [many(len(calls), "interaction"), many(len(shown["tools"]), "tool run")]
+    counts += [many(len(readings), "reading")] if readings else []
     console.line(
-        f"{Path(args.tape).name}: {tape.format} version {tape.version}, {many(len(calls), 'interaction')}, "
-        f"{many(len(tools), 'tool run')}",
+        f"{Path(args.tape).name}: {tape.format} version {tape.version}, {', '.join(counts)}",
         "bold",
     )
     if calls:
@@ -58,11 +59,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
         if isinstance(effect, Interaction):
             call, decoded = next(conversation)
             _conversation(call, decoded, console, renderer)
-        elif effect.ended == "complete":
-            result = ToolResultPart(effect.call_id, effect.name, effect.result, effect.is_error)
-            renderer.result(result, effect.duration_s, played=False)
+        elif isinstance(effect, Reading):
+            renderer.reading(effect.name, effect.value)
         else:
-            console.line(f"! {effect.name} had not finished when the recording stopped", "red")
+            _tool(effect, console, renderer)
     console.line()
     totals = shown["totals"]
     console.line(account(totals["interactions"], total_usage(totals), totals["cost"]), "dim")
@@ -88,6 +88,16 @@ def _row(call: dict[str, Any]) -> tuple[str, ...]:
         _or_dash(usage["output_tokens"]),
         "-" if cost is None else money(cost),
     )
+
+
+def _tool(run: ToolRun, console: Console, renderer: Renderer) -> None:
+    for said in run.progress:
+        renderer.progress(run.name, said.message, said.fraction)
+    if run.ended == "complete":
+        result = ToolResultPart(run.call_id, run.name, run.result, run.is_error)
+        renderer.result(result, run.duration_s, played=False)
+    else:
+        console.line(f"! {run.name} had not finished when the recording stopped", "red")
 
 
 def _conversation(call: dict[str, Any], heard: Heard, console: Console, renderer: Renderer) -> None:

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from ..tape.effects import Effect, Tape, ToolRun
+from ..tape.effects import Effect, Interaction, Tape
 from ..tape.files import load_tape, put_in_place, save_tape
 from ..tape.formats import format_for
 from ..tape.lineage import detach_children, hold
@@ -58,4 +58,4 @@ def _up_to(last: int, tape: Tape, parser: argparse.ArgumentParser) -> Tape:
 
 
 def _name(effect: Effect) -> str:
-    return effect.name if isinstance(effect, ToolRun) else effect.request.method
+    return effect.request.method if isinstance(effect, Interaction) else effect.name

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, cast
 import msgspec
 
 from ..events import PartDelta
-from ..tape.effects import ROOT, Effect, Interaction, Tape, ToolRun
+from ..tape.effects import ROOT, Effect, Interaction, Reading, Tape, ToolRun
 from ..tape.player import answers
 from ..transcript import hear
 from .job import Said
@@ -120,7 +120,7 @@ def _ends(after: Tape) -> Iterator[Broken]:
         if isinstance(effect, ToolRun):
             within = effect.lane.rpartition("/")[0]
             (open_tools[within].discard if effect.ended == "complete" else open_tools[within].add)(effect.lane)
-        elif open_tools[effect.lane]:
+        elif isinstance(effect, Interaction) and open_tools[effect.lane]:
             lanes = ", ".join(sorted(open_tools[effect.lane]))
             yield Broken("end", f"the results of {lanes} went into a call, and have no end on the tape")
 
@@ -201,7 +201,13 @@ def _content(effect: Effect) -> bytes:
 
 
 def _name(effect: Effect) -> str:
-    return f"a call in lane {effect.lane}" if isinstance(effect, Interaction) else f"tool {effect.lane}"
+    match effect:
+        case Interaction():
+            return f"a call in lane {effect.lane}"
+        case ToolRun():
+            return f"tool {effect.lane}"
+        case Reading():
+            return f"reading {effect.name!r} in lane {effect.lane}"
 
 
 def _short(value: Any) -> str:

@@ -71,7 +71,8 @@ def plain(result: RunResult) -> dict[str, Any]:
         "stopped": result.stopped,
         "messages": result.messages,
         "results": [step.results for step in result.steps],
-        "usage": result.usage,
+        # Of the steps: what a call that was cut off took is in the ledger, and is nobody's promise.
+        "usage": [step.response.usage for step in result.steps],
     }
     return cast("dict[str, Any]", msgspec.to_builtins(said))
 
@@ -160,10 +161,10 @@ def _note_tools(ledger: Ledger, fate: Fate) -> None:
     invoke: Callable[[AnyTool, Mapping[str, object], Context], Any] = cast("Any", Tool).invoke
 
     @functools.wraps(run_tool)
-    async def noted_run(self: Playhead, call: ToolRun, run: Callable[[], Awaitable[ToolRun]]) -> ToolRun:
+    async def noted_run(self: Playhead, call: ToolRun, run: Callable[[], Awaitable[ToolRun]], **more: Any) -> ToolRun:
         token = _running.set(True)
         try:
-            return await run_tool(self, call, run)
+            return await run_tool(self, call, run, **more)
         finally:
             _running.reset(token)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import reduce
+from itertools import zip_longest
 from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import msgspec
@@ -17,7 +18,7 @@ from ..http import Request
 from ..messages import Message, ModelResponse, RefusalPart, Usage, add_known
 from .aligning import Between, Pairs, align, common_prefix
 from .canonical import Number, canonical_json, content_type, digest, parts_of, read_json, write_json
-from .effects import Effect, Interaction, Tape, ToolRun
+from .effects import Effect, Interaction, Reading, Tape, ToolRun
 from .explain import Difference, compare_values, find_differences
 from .redact import safe_url
 
@@ -37,7 +38,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         effect: its number among all effects of the tape, as `playhead show` has it.
-        name: method and URL, or the tool's name.
+        name: method and URL, the tool's name, or that of a reading.
         first_byte_s: seconds from the request to the body's first piece; to the headers, where only that is known.
         duration_s: seconds from the request, or the call, to its end.
     """
@@ -59,11 +60,11 @@ class Step:
 
     Attributes:
         request: in what the requests differ; of a tool run, in what the calls differ.
-        answer: in what the answers differ: status, how it ended, text, tool calls, tokens, cost. Times and ids do not
-            count.
+        answer: in what the answers differ: status, how it ended, text, tool calls, tokens, cost; of a reading, its
+            value. Times and ids do not count, and numbers that were read neither: they are clocks and draws.
     """
 
-    kind: Literal["call", "tool"]
+    kind: Literal["call", "tool", "reading"]
     a: Side | None
     b: Side | None
     request: tuple[Difference, ...] = ()
@@ -133,19 +134,23 @@ def compare(a: Tape, b: Tape, heard_a: Sequence[Heard], heard_b: Sequence[Heard]
     """Compare two tapes.
 
     Interactions belong together by lane and place; where one has been put in or left out, by what they ask. Tool runs
-    belong together by lane. Interactions that a resumed run asked again are left out.
+    belong together by lane, readings by lane and name. Interactions that a resumed run asked again are left out.
 
     Args:
         heard_a: the first tape's interactions, decoded, in their order.
         heard_b: likewise.
     """
-    (calls_a, tools_a), (calls_b, tools_b) = _entries(a, heard_a), _entries(b, heard_b)
+    (calls_a, tools_a, read_a), (calls_b, tools_b, read_b) = _entries(a, heard_a), _entries(b, heard_b)
     pairs = _pairs_of_calls(calls_a, calls_b)
     notes: tuple[str, ...] = ()
-    if bool(tools_a) == bool(tools_b):
-        pairs += _pairs_of_tools(tools_a, tools_b)
-    else:
-        notes = (f"Only {'A' if tools_a else 'B'} holds tool runs. They are not compared.",)
+    for what, of_a, of_b, pair in (
+        ("tool runs", tools_a, tools_b, _pairs_of_tools),
+        ("readings", read_a, read_b, _pairs_of_readings),
+    ):
+        if bool(of_a) == bool(of_b):
+            pairs += pair(of_a, of_b)
+        else:
+            notes += (f"Only {'A' if of_a else 'B'} holds {what}. They are not compared.",)
     steps = tuple(_step(*pair) for pair in _merged(pairs))
     return Comparison(steps, _totals(calls_a, tools_a), _totals(calls_b, tools_b), notes)
 
@@ -225,20 +230,21 @@ class _Entry:
 _Pair: TypeAlias = tuple[_Entry | None, _Entry | None]
 
 
-def _entries(tape: Tape, heard: Sequence[Heard]) -> tuple[list[_Entry], list[_Entry]]:
-    """The interactions that count, and the tool runs."""
+def _entries(tape: Tape, heard: Sequence[Heard]) -> tuple[list[_Entry], list[_Entry], list[_Entry]]:
+    """The interactions that count, the tool runs, and the readings."""
     calls: list[_Entry] = []
     tools: list[_Entry] = []
+    readings: list[_Entry] = []
     decoded = iter(heard)
     for at, (number, effect) in enumerate(tape.numbered):
-        if isinstance(effect, ToolRun):
-            tools.append(_Entry(at, number, effect))
+        if not isinstance(effect, Interaction):
+            (tools if isinstance(effect, ToolRun) else readings).append(_Entry(at, number, effect))
             continue
         said = next(decoded)
         if not effect.superseded:
             asked = _without_ids(effect.request)
             calls.append(_Entry(at, number, effect, said.response, said.error, asked, digest(asked)))
-    return calls, tools
+    return calls, tools, readings
 
 
 def _pairs_of_calls(a: list[_Entry], b: list[_Entry]) -> list[_Pair]:
@@ -272,6 +278,15 @@ def _pairs_of_tools(a: list[_Entry], b: list[_Entry]) -> list[_Pair]:
     places_a, places_b = ({_place(entry.effect.lane): entry for entry in side} for side in (a, b))
     places = dict.fromkeys([*places_a, *places_b])
     return [(places_a.get(place), places_b.get(place)) for place in places]
+
+
+def _pairs_of_readings(a: list[_Entry], b: list[_Entry]) -> list[_Pair]:
+    """Readings of one name in one lane: the first with the first."""
+    groups: dict[tuple[str, str], tuple[list[_Entry], list[_Entry]]] = {}
+    for side, entries in enumerate((a, b)):
+        for entry in entries:
+            groups.setdefault((entry.effect.lane, getattr(entry.effect, "name", "")), ([], []))[side].append(entry)
+    return [pair for group in groups.values() for pair in zip_longest(*group)]
 
 
 def _place(lane: str) -> str:
@@ -360,14 +375,21 @@ class _Names:
 
 def _step(a: _Entry | None, b: _Entry | None) -> Step:
     entry = a or b
-    kind = "tool" if entry and isinstance(entry.effect, ToolRun) else "call"
+    kind = _KINDS[type(entry.effect)] if entry else "call"
     if not (a and b):
         return Step(kind, _side(a), _side(b))
-    if kind == "tool":
+    if kind != "call":
         request = _differing(_called(a.effect), _called(b.effect))
     else:
         request = () if a.key == b.key else find_differences(a.asked, b.asked)
     return Step(kind, _side(a), _side(b), request, _differing(_answer(a), _answer(b)))
+
+
+_KINDS: dict[type[Effect], Literal["call", "tool", "reading"]] = {
+    Interaction: "call",
+    ToolRun: "tool",
+    Reading: "reading",
+}
 
 
 def _differing(a: dict[str, Any], b: dict[str, Any]) -> tuple[Difference, ...]:
@@ -384,6 +406,8 @@ def _answer(entry: _Entry) -> dict[str, Any]:
     if isinstance(effect, ToolRun):
         fields = ("ended", "result", "is_error", "media", "stop")
         return {key: msgspec.to_builtins(getattr(effect, key)) for key in fields}
+    if isinstance(effect, Reading):
+        return {"value": _NUMBER if type(effect.value) in (int, float) else effect.value}
     usage = entry.said.usage or Usage()
     refusals = (part.text for part in entry.said.message.parts if isinstance(part, RefusalPart))
     return {
@@ -400,6 +424,9 @@ def _answer(entry: _Entry) -> dict[str, Any]:
         "cost": entry.said.cost,
     }
 
+
+_NUMBER = "a number"
+"""Stands for every number that was read."""
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 
@@ -424,6 +451,8 @@ def _side(entry: _Entry | None) -> Side | None:
     effect = entry.effect
     if isinstance(effect, ToolRun):
         return Side(effect=entry.number, lane=effect.lane, name=effect.name, duration_s=effect.duration_s)
+    if isinstance(effect, Reading):
+        return Side(effect=entry.number, lane=effect.lane, name=effect.name)
     usage = entry.said.usage or Usage()
     return Side(
         effect=entry.number,

@@ -1,4 +1,4 @@
-"""What a tape holds: HTTP interactions and tool executions, as frozen values."""
+"""What a tape holds: HTTP interactions, tool executions and readings, as frozen values."""
 
 from __future__ import annotations
 
@@ -75,6 +75,20 @@ class Interaction(msgspec.Struct, frozen=True, kw_only=True):
         return kind in ("text/event-stream", "application/vnd.amazon.eventstream")
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How far a tool says that it is.
+
+    Attributes:
+        message: in the tool's words.
+        fraction: of the work that is done, from 0 to 1, where the tool knows it.
+        at_s: when it said so, in seconds since the tool began.
+    """
+
+    message: str
+    fraction: float | None = None
+    at_s: float | None = None
+
+
 class ToolRun(msgspec.Struct, frozen=True, kw_only=True):
     """A tool effect: the call as the model made it, and the result as it goes back.
 
@@ -84,6 +98,7 @@ class ToolRun(msgspec.Struct, frozen=True, kw_only=True):
         result: the text that goes back to the model.
         media: pieces of media as plain data, where the tool returned some.
         stop: set where the tool ended the run; the text that it gave for the run's result, or "".
+        progress: what it said of itself while it ran, in order.
     """
 
     lane: str
@@ -97,9 +112,37 @@ class ToolRun(msgspec.Struct, frozen=True, kw_only=True):
     started_s: float | None = None
     duration_s: float | None = None
     ended: Ended = "complete"
+    progress: tuple[Progress, ...] = ()
 
 
-Effect: TypeAlias = Interaction | ToolRun
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """Something read from outside of the run: a clock, a random draw, a person's decision, a server's list of tools.
+
+    Attributes:
+        lane: the line of work that it was read in.
+        name: what was read. Of several with this name in a lane the first is played first.
+        value: plain JSON data.
+        started_s: when it was read, in seconds since the tape began.
+        ended: always `complete`: a reading is on the tape once there is a value.
+    """
+
+    lane: str
+    name: str
+    value: Any
+    started_s: float | None = None
+    ended: Ended = "complete"
+
+
+Effect: TypeAlias = Interaction | ToolRun | Reading
+
+CANCELLED, GONE_ON = "cancelled", "gone_on"
+"""Readings in the lane of a run: it was cancelled here; and it was gone on with all the same, once for each time."""
+
+
+def _from_the_top(lane: str) -> list[str]:
+    """A lane, and those that it stands in."""
+    parts = lane.split("/")
+    return ["/".join(parts[: n + 1]) for n in range(len(parts))]
 
 
 @dataclass(frozen=True)
@@ -130,9 +173,22 @@ class Tape:
 
     @property
     def cut_off(self) -> bool:
-        """Whether a line of work stops in the middle of an effect."""
-        ends = {effect.lane: effect for effect in self.effects if not getattr(effect, "superseded", False)}
-        return any(effect.ended == "interrupted" for effect in ends.values())
+        """Whether a line of work stops in the middle of an effect. Where its run was cancelled, that is its end."""
+        ends: dict[str, tuple[int, Effect]] = {}
+        cancelled: dict[str, list[int]] = {}
+        for n, effect in enumerate(self.effects):
+            if not isinstance(effect, Reading):
+                if not getattr(effect, "superseded", False):
+                    ends[effect.lane] = n, effect
+            elif effect.name == CANCELLED:
+                cancelled.setdefault(effect.lane, []).append(n)
+            elif effect.name == GONE_ON:
+                del cancelled.get(effect.lane, [])[:1]
+        return any(
+            effect.ended == "interrupted"
+            and not any(n < at for lane in _from_the_top(effect.lane) for at in cancelled.get(lane, ()))
+            for n, effect in ends.values()
+        )
 
     def fork(self, at: int, edit: Callable[[Effect], Effect] | None = None) -> Tape:
         """Another tape that begins as this one does, and goes on by itself.
@@ -158,3 +214,8 @@ class Tape:
     def tools(self) -> tuple[ToolRun, ...]:
         """The tool effects, in order."""
         return tuple(effect for effect in self.effects if isinstance(effect, ToolRun))
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """What was read from outside of the run, in order."""
+        return tuple(effect for effect in self.effects if isinstance(effect, Reading))

@@ -18,7 +18,7 @@ import msgspec
 
 from ..errors import ConfigError, Divergence, TapeError, ToolInDoubt
 from ..http import Request, Transport
-from .effects import Effect, Interaction, Tape, ToolRun
+from .effects import Effect, Interaction, Reading, Tape, ToolRun
 from .lanes import fallback, lane_on, standing
 from .player import Player
 from .playing import Cut
@@ -58,6 +58,10 @@ class Faults(Protocol):
     def around(self, inner: Transport) -> Transport:
         """`inner` with faults."""
         ...
+
+
+Found: TypeAlias = tuple[int, Interaction]
+"""An interaction with its number on the tape."""
 
 
 def _say_nothing(whole: bool) -> None:
@@ -164,7 +168,7 @@ class OpenTape:
         """The request as it may stand on a tape, and as it is held against one."""
         return self.options.redact.request(request)
 
-    def begin(self, base: str, asked: Request) -> tuple[str, Interaction | None]:
+    def begin(self, base: str, asked: Request) -> tuple[str, Found | None]:
         """A run begins: its lane, and what was recorded for its first request.
 
         Args:
@@ -177,7 +181,7 @@ class OpenTape:
         with self._lock:
             lane = self._moving().claim(base, asked)
             try:
-                return lane, self.find(lane, asked)
+                return lane, self.find_numbered(lane, asked)
             except Divergence:
                 self._moving().release(lane)
                 raise
@@ -188,16 +192,22 @@ class OpenTape:
         Raises:
             Divergence: the tape holds another request at this place, or has ended and may not grow.
         """
+        found = self.find_numbered(lane, asked)
+        return found and found[1]
+
+    def find_numbered(self, lane: str, asked: Request) -> Found | None:
+        """As `find`, with the effect's number."""
         with self._lock:
             player = self._moving()
+            place = player.next_place(lane)
             try:
                 found = player.by_place(lane, asked)
                 if found is None and self.closed:
                     raise player.missing(lane, asked)
             except Divergence as error:
                 place = self._otherwise(error, player.next_place(lane))
-                return None if place is None else player.at(place)
-            return found
+                found = None if place is None else player.at(place)
+            return None if found is None or place is None else (player.number(place), found)
 
     def record(self, lane: str, asked: Request) -> CallRecording | None:
         """A run's request is about to be sent; None where nothing is kept."""
@@ -281,6 +291,54 @@ class OpenTape:
             return False
         return self._player is None or self._player.holds_tools or not self._player.goes_on(lane)
 
+    def find_reading(self, lane: str, name: str) -> Reading | None:
+        """The next reading of `name` in `lane`, which counts as played then; None where there is none."""
+        with self._lock:
+            return self._moving().reading(lane, name)
+
+    def peek_reading(self, lane: str, name: str) -> Reading | None:
+        """The next reading of `name` in `lane`, which stays the next one; None where there is none."""
+        with self._lock:
+            return self._moving().reading(lane, name, take=False)
+
+    def record_reading(self, lane: str, name: str, value: Any) -> None:
+        """Something was read from outside of the run. Nothing is recorded where nothing may happen or is kept.
+
+        Args:
+            value: plain JSON data. Secrets in it are taken out where it is kept.
+        """
+        with self._lock:
+            self._ensure_open()
+            if self._recorder is not None and not self.closed:
+                self._recorder.reading(lane, name, value)
+
+    def no_reading(self, lane: str, name: str) -> Divergence:
+        """The error for a reading that is not there, where nothing may happen. It counts as a divergence."""
+        with self._lock:
+            error = self._moving().reading_missing(lane, name)
+            self.divergences.append(error)
+            return error
+
+    # What was paid for.
+
+    def inside(self, lane: str) -> tuple[Found, ...]:
+        """The interactions of `lane` and below it (`LANE/...`, `LANE#...`) up to here, with their numbers, in order.
+
+        These are those that were played, those that happened, and those of earlier recordings that are asked again
+        (`superseded`): such a one counts as soon as its lane has begun and all before it there was played. What
+        stands on the tape ahead of the playhead is not among them: a replay counts as the recorded run did.
+        """
+        with self._lock:
+            played = self._player.passed(lane) if self._player else []
+            happened = self._recorder.calls_inside(lane) if self._recorder else []
+            return tuple(sorted({**dict(played), **dict(happened)}.items()))
+
+    def superseded(self, lane: str) -> tuple[Found, ...]:
+        """The interactions of exactly this lane that are superseded, or will be as this run asks them again, with
+        their numbers, wherever the playhead is."""
+        with self._lock:
+            return tuple(self._player.asked_again(lane)) if self._player else ()
+
     def choice(self, doubt: ToolInDoubt) -> Choice | None:
         """What was decided for tools in doubt, when the tape was opened; None where the run is to stop."""
         decided = self.options.in_doubt
@@ -296,6 +354,30 @@ class OpenTape:
         return "rerun"
 
     # Its end.
+
+    def again(self) -> OpenTape:
+        """This tape once more: what is on it by now stands behind the playhead, and what happens goes on it, too.
+
+        It is open for as long as this one is, and need not be closed.
+
+        Raises:
+            ConfigError: nothing is kept of what happens here.
+            TapeError: the tape is closed.
+        """
+        with self._lock:
+            self._ensure_open()
+            tape = self.tape()
+            if tape is None:
+                raise ConfigError("nothing is recorded here (mode 'off'): there is nothing to go on with")
+            return OpenTape(
+                self.name,
+                mode=self.mode,
+                options=self.options,
+                player=Player(tape, self.name, resume=not self.closed, redact=self.options.redact),
+                recorder=self._recorder,
+                closed=self.closed,
+                recorded=tape,
+            )
 
     def close(self, *, whole: bool = True) -> str | None:
         """Put the tape's file in its place.

@@ -8,7 +8,6 @@ among equals, at a cost that does not grow with the tape.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterable
 
@@ -18,8 +17,10 @@ from ..errors import Divergence
 from ..http import Request
 from .canonical import canonical_json, digest
 from .claims import Claims
-from .effects import Effect, Interaction, Tape, ToolRun
+from .effects import Effect, Interaction, Reading, Tape, ToolRun
 from .index import Index, answers
+from .passed import Passed, outer_lanes
+from .readings import Readings
 from .redact import safe_url, taken_names, without
 from .secrets import Redaction
 
@@ -54,7 +55,7 @@ class Player:
             if isinstance(effect, ToolRun):
                 if effect.ended == "complete" or effect.lane not in self._tools:
                     self._tools[effect.lane] = place
-            elif not effect.superseded:
+            elif isinstance(effect, Interaction) and not effect.superseded:
                 self._lanes.setdefault(effect.lane, []).append(place)
         self._recorded = {lane: list(places) for lane, places in self._lanes.items()}
         first = {lane: places[0] for lane, places in self._lanes.items()}
@@ -65,6 +66,9 @@ class Player:
             keep = self._paid_for(places)
             self._unpaid[lane] = places[keep:]
             del places[keep:]
+        kept = frozenset(place for places in self._lanes.values() for place in places)
+        self._passed = Passed(self._effects, kept, self._played)
+        self._readings = Readings(self._effects, kept, self._played)
 
     @property
     def holds_tools(self) -> bool:
@@ -73,7 +77,9 @@ class Player:
 
     def claim(self, base: str, request: Request) -> str:
         """The lane of a run that begins in `base` with `request`. See `Claims`."""
-        return self._claims.of_run(base, lambda: digest(_keyless(request, self._keys)))
+        lane = self._claims.of_run(base, lambda: digest(_keyless(request, self._keys)))
+        self._passed.begin(lane)
+        return lane
 
     def release(self, lane: str) -> None:
         """A run that begins with what does not stand in its lane leaves it to others."""
@@ -123,9 +129,8 @@ class Player:
     def _outer_lanes(self, place: int) -> set[str]:
         """The lanes of the tools inside which an effect happened."""
         effect = self._effects[place]
-        parts = re.split("([/#])", effect.lane)
-        ends = range(1, len(parts) + (isinstance(effect, Interaction)), 2)
-        return {"".join(parts[:end]) for end in ends}
+        found = outer_lanes(effect.lane)
+        return set(found[:-1] if isinstance(effect, ToolRun) else found)
 
     def next_place(self, lane: str) -> int | None:
         """The next place of `lane`, or None where the tape ends."""
@@ -156,6 +161,8 @@ class Player:
         self._unpaid = {}
         self._indices, self._alike = {}, None
         self._end = place
+        self._passed.cut(place)
+        self._readings.cut(place)
 
     def number(self, place: int) -> int:
         """The effect's number in the file."""
@@ -188,7 +195,44 @@ class Player:
     def tool_at(self, place: int) -> ToolRun:
         """Play the tool run at a place on the tape, whatever was asked."""
         self._played.add(place)
-        return self._tool(place)
+        run = self._tool(place)
+        if run.ended == "complete":
+            self._passed.tool(run.lane)
+        return run
+
+    def reading(self, lane: str, name: str, *, take: bool = True) -> Reading | None:
+        """The next reading of `name` in `lane`, or None where there is none.
+
+        Args:
+            take: whether it is played. Else it stays the next one.
+        """
+        return self._readings.next(lane, name, take=take)
+
+    def reading_missing(self, lane: str, name: str) -> Divergence:
+        """The error for something that is to be read, and was not recorded, where nothing may happen."""
+        taken, known = self._readings.known(lane, name)
+        holds = f"{taken or 'no'} reading{'' if taken == 1 else 's'} of {name!r}"
+        others = "" if taken or not known else f" (it has: {', '.join(known[:8])})"
+        return Divergence(
+            f"tape {self._name!r} holds {holds} in lane {lane}{others}; this run asks for number {taken + 1}, and in "
+            f"mode 'replay' nothing is read that was not recorded. {_GO_ON}",
+            kind="consumed" if taken else "missing",
+            lane=lane,
+            ordinal=taken,
+        )
+
+    def passed(self, lane: str) -> list[tuple[int, Interaction]]:
+        """The interactions in `lane` and below it by which the playhead has come, by number. See `Passed`."""
+        return [(self.number(place), self._as_it_counts(place)) for place in self._passed.inside(lane)]
+
+    def asked_again(self, lane: str) -> list[tuple[int, Interaction]]:
+        """The interactions of `lane` that are superseded, or will be once the lane goes on live, by number."""
+        return [(self.number(place), self._as_it_counts(place)) for place in self._passed.asked_again(lane)]
+
+    def _as_it_counts(self, place: int) -> Interaction:
+        call = self._call(place)
+        again = self._passed.is_asked_again(place) and not call.superseded
+        return msgspec.structs.replace(call, superseded=True) if again else call
 
     def goes_on(self, lane: str) -> bool:
         """Whether there are interactions of `lane` that were not played yet."""
@@ -203,7 +247,7 @@ class Player:
         played counts as played with it."""
         calls = [place for places in self._lanes.values() for place in places]
         tools = [place for place in self._tools.values() if self._effects[place].ended == "complete"]
-        left = [place for place in (*calls, *tools) if place not in self._played]
+        left = [p for p in (*calls, *tools, *self._readings.expected()) if p not in self._played]
         played = {lane for lane, place in self._tools.items() if place in self._played}
         return tuple(sorted(place for place in left if played.isdisjoint(self._outer_lanes(place))))
 
@@ -268,7 +312,9 @@ class Player:
 
     def _play(self, place: int) -> Interaction:
         self._played.add(place)
-        return self._call(place)
+        call = self._call(place)
+        self._passed.begin(call.lane)
+        return call
 
     def _digest(self, place: int) -> str:
         return digest(self._redact.request(self._call(place).request))

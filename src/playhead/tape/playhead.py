@@ -7,11 +7,15 @@ tape that it moves along may be shared.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
-from ..errors import TapeError, TransportError
+import msgspec
+
+from ..errors import ConfigError, TapeError, TransportError
 from ..http import Request, Response, Transport
-from .effects import ROOT, Tape, ToolRun
+from .effects import ROOT, Reading, Tape, ToolRun
 from .opened import OpenTape
 from .playing import play
 from .recorder import CallRecording
@@ -30,6 +34,8 @@ class Playhead:
 
     Attributes:
         last_played: whether the last response came from the tape.
+        last_effect: the number of the interaction that was sent or played last; None where nothing is kept, and where
+            a fault answered.
     """
 
     def __init__(
@@ -43,6 +49,8 @@ class Playhead:
     ) -> None:
         self.opened = tape
         self.last_played = False
+        self.last_effect: int | None = None
+        self._recording: CallRecording | None = None
         self._inner = inner
         self._ready = ready
         self._base = base
@@ -63,6 +71,11 @@ class Playhead:
         return self.opened.name
 
     @property
+    def growing(self) -> bool:
+        """Whether something may happen ahead of the playhead."""
+        return not self.opened.closed
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the run should be told of its tape."""
         tape = self.opened
@@ -79,17 +92,19 @@ class Playhead:
             Divergence: the tape holds another request at this place, or has ended and may not grow.
         """
         self.last_played = False  # What a fault answers was not played.
+        self.last_effect = self._recording = None
         return await self._sender.send(request)
 
     async def _played_or_sent(self, request: Request) -> Response:
         tape = self.opened
         asked = tape.redacted(request)
         if self._lane is None:
-            self._lane, recorded = tape.begin(self._base, asked)
+            self._lane, found = tape.begin(self._base, asked)
         else:
-            recorded = tape.find(self._lane, asked)
-        self.last_played = recorded is not None
-        if recorded is not None:
+            found = tape.find_numbered(self._lane, asked)
+        self.last_played = found is not None
+        if found is not None:
+            self.last_effect, recorded = found
             return await play(recorded, tape.options.speed, tape.options.cut)
         if self._inner is None:
             raise TransportError("there is no transport: nothing can be sent")
@@ -97,7 +112,73 @@ class Playhead:
         recording = tape.record(self._lane, asked)
         if recording is None:
             return await self._inner.send(request)
+        self.last_effect, self._recording = recording.n, recording
         return await sent_and_recorded(self._inner, request, recording)
+
+    def abandon(self, error: TransportError) -> None:
+        """Give up on the call under way: on the tape it ends as failed with `error`, and a replay raises the same.
+
+        It works before the response's headers are there and while its body is read. It must be called before `send`,
+        or the read that waits, is cancelled, and before the response is closed: of several ends the first counts, and
+        what is cancelled is `interrupted`. So a time limit goes like this:
+
+            task = asyncio.ensure_future(playhead.send(request))
+            done, _ = await asyncio.wait({task}, timeout=limit)
+            if not done:
+                playhead.abandon(error)
+                task.cancel()
+
+        Nothing changes where no call is under way, where it was played, or where it has ended.
+        """
+        if self._recording is not None:
+            self._recording.abandon(error)
+
+    async def read(self, name: str, make: Callable[[], Any | Awaitable[Any]], *, lane: str | None = None) -> Any:
+        """Something from outside of the run: the recorded value, or else what `make` gives, which is recorded.
+
+        Work that goes on at the same time reads in lanes of its own: in one lane, values of one name are played in
+        the order in which they were recorded.
+
+        Args:
+            name: what is read.
+            make: reads it; may be a coroutine function. It gives plain JSON data.
+            lane: the run's where it is left out.
+
+        Returns:
+            The value as JSON has it, live as in a replay: a tuple is a list.
+
+        Raises:
+            Divergence: the tape holds none, and may not grow.
+            ConfigError: the value is no plain JSON data.
+        """
+        where = lane or self.lane
+        found = self.opened.find_reading(where, name)
+        if found is not None:
+            return plain(found.value, name)
+        if self.opened.closed:
+            raise self.opened.no_reading(where, name)
+        value = make()
+        if inspect.isawaitable(value):
+            value = await value
+        self.note(name, value, lane=where)
+        return plain(value, name)
+
+    def recall(self, name: str, *, lane: str | None = None) -> Any | None:
+        """The next recorded value of `name`, which counts as played then; None where there is none. Nothing is
+        recorded."""
+        return _value(self.opened.find_reading(lane or self.lane, name))
+
+    def peek(self, name: str, *, lane: str | None = None) -> Any | None:
+        """The next recorded value of `name`, which stays the next one; None where there is none."""
+        return _value(self.opened.peek_reading(lane or self.lane, name))
+
+    def note(self, name: str, value: Any, *, lane: str | None = None) -> None:
+        """Record something from outside of the run. Where the tape may not grow, nothing is recorded.
+
+        Raises:
+            ConfigError: the value is no plain JSON data.
+        """
+        self.opened.record_reading(lane or self.lane, name, plain(value, name))
 
     def played_tool(self, call: ToolRun, effect: str) -> ToolRun | None:
         """The result of a tool from the tape, or None where the tool is to run. See `OpenTape.find_tool`."""
@@ -110,15 +191,28 @@ class Playhead:
             )
         return played
 
-    async def run_tool(self, call: ToolRun, run: Callable[[], Awaitable[ToolRun]]) -> ToolRun:
+    async def run_tool(
+        self,
+        call: ToolRun,
+        run: Callable[[], Awaitable[ToolRun]],
+        *,
+        progress: Callable[[Callable[[str, float | None], None]], None] | None = None,
+    ) -> ToolRun:
         """Run a tool, and record it.
 
         Args:
             call: the lane, the name and the arguments.
             run: runs the tool and gives `call` with its result.
+            progress: handed, before the tool runs, the function that records what the tool says of its progress: a
+                message, and the fraction of the work that is done. It may be called on any thread. Where nothing is
+                kept, none is handed.
         """
         recording = self.opened.record_tool(call, self.lane)
-        return await run() if recording is None else recording.end(await run())
+        if recording is None:
+            return await run()
+        if progress is not None:
+            progress(recording.progress)
+        return recording.end(await run())
 
     async def close(self, *, whole: bool) -> str | None:
         """Let go of the transport, and put the tape's file in its place if it is this run's.
@@ -142,6 +236,25 @@ class Playhead:
     async def aclose(self) -> None:
         """Let go of everything, as a transport does."""
         await self.close(whole=True)
+
+
+def plain(value: Any, name: str = "") -> Any:
+    """The value as it is once it was written as JSON and read again.
+
+    Raises:
+        ConfigError: it is no plain JSON data.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ConfigError(
+            f"reading {name!r} should be plain JSON data (objects, arrays, texts, numbers, true, false, null), but is"
+            f" a {type(value).__name__} that JSON cannot say: {error}"
+        ) from error
+
+
+def _value(found: Reading | None) -> Any | None:
+    return None if found is None else plain(found.value, found.name)
 
 
 class _Sender:
@@ -185,12 +298,15 @@ async def sent_and_recorded(inner: Transport, request: Request, call: CallRecord
         finally:
             await response.aclose()
 
-    return response.with_stream(_recorded_pieces(response, call), close=close, settle=call.settle)
+    pieces = _recorded_pieces(response, call)
+    return response.with_stream(pieces, close=close, settle=call.settle, abandon=call.abandon)
 
 
 async def _recorded_pieces(response: Response, call: CallRecording) -> AsyncIterator[bytes]:
     try:
         async for chunk in response:
+            if call.abandoned is not None:  # It reads on all the same: as a replay, it gets no more.
+                raise call.abandoned
             call.chunk(chunk)
             yield chunk
     except TransportError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 import uuid
@@ -13,10 +14,12 @@ from typing import Any
 import msgspec
 
 from .._version import __version__
+from ..errors import TransportError
 from ..http import Headers, Outcome, Request, header
 from . import canonical
-from .effects import Effect, Ended, Interaction, Tape, ToolRun
+from .effects import Effect, Ended, Interaction, Progress, Reading, Tape, ToolRun
 from .formats import native
+from .lane_index import LaneIndex
 from .secrets import Redaction
 
 
@@ -57,6 +60,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._under_way: dict[int, Callable[[], Effect]] = {}
         self._ended: dict[int, Effect] = {}
+        self._calls = LaneIndex()
         self._carried = False
         self._open_sink = open_sink
         self._sink: Any = None
@@ -85,6 +89,17 @@ class Recorder:
         """A tool is about to run; `run` says where and with what."""
         return ToolRecording(self, run)
 
+    def reading(self, lane: str, name: str, value: Any) -> None:
+        """Something was read from outside of the run: `value`, plain JSON data that may hold secrets."""
+        read = Reading(lane=lane, name=name, value=self.redact.plain(value), started_s=_rounded(self.now()))
+        self.begin(lambda: read, lambda n, _: native.reading(n, read))
+
+    def calls_inside(self, lane: str) -> list[tuple[int, Interaction]]:
+        """The interactions that this recorder has recorded, or is recording, in `lane` and below it, by number."""
+        with self._lock:
+            found = [(n, self._effect(n)) for n in self._calls.inside(lane)]
+        return [(n, effect) for n, effect in found if isinstance(effect, Interaction)]
+
     def go_on_with(self, tape: Tape, open_sink: Callable[[dict[str, Any]], Any] | None) -> None:
         """Record to another tape from here on, such as a fork. What this recorder has recorded, or is recording, is
         put on that one, too."""
@@ -100,11 +115,25 @@ class Recorder:
     def supersede(self, places: list[int]) -> None:
         """What is about to happen is asked instead of these effects of the tape."""
         for n in places:
+            if n >= len(self._before):
+                self._supersede_own(n - len(self._before))
+                continue
             effect = self._before[n]
             if isinstance(effect, Interaction):
                 changed = msgspec.structs.replace(effect, superseded=True)
                 self._before = (*self._before[:n], changed, *self._before[n + 1 :])
             self.write(native.superseded(self._numbers[n]))
+
+    def _supersede_own(self, place: int) -> None:
+        """The same for what this recorder has recorded itself, on a tape that is played again while it is open."""
+        with self._lock:
+            number = list(self._under_way)[place]
+            effect = self._effect(number)
+            if isinstance(effect, Interaction):
+                changed = msgspec.structs.replace(effect, superseded=True)
+                self._under_way[number] = lambda: changed
+                self._ended.pop(number, None)
+            self._write(native.superseded(number))
 
     def now(self) -> float:
         """Seconds since the tape began."""
@@ -115,12 +144,19 @@ class Recorder:
         with self._lock:
             self._write(line)
 
-    def begin(self, build: Callable[[], Effect], first: Callable[[int, native.Bodies], native.Line]) -> int:
+    def begin(
+        self,
+        build: Callable[[], Effect],
+        first: Callable[[int, native.Bodies], native.Line],
+        *,
+        call_in: str | None = None,
+    ) -> int:
         """An effect begins.
 
         Args:
             build: gives the effect as far as it came.
             first: gives its first line, from its number.
+            call_in: its lane, where it is an interaction.
         """
         with self._lock:  # Of two that begin at the same time the first has the smaller number, and the first line.
             self._open()
@@ -132,6 +168,8 @@ class Recorder:
                 del self._under_way[n]
                 self._bodies.forget(n)
                 raise
+            if call_in is not None:
+                self._calls.add(call_in, n)
         return n
 
     def changed(self, n: int) -> None:
@@ -166,8 +204,13 @@ class CallRecording:
 
     Whoever carries the response calls `head`, `chunk` for each piece and `end`; what is handed to `chunk` is on the
     tape when it returns, but for bytes at a piece's end that may be the beginning of a secret: they wait for the
-    next.
+    next. What comes behind the end is not recorded.
+
+    Attributes:
+        abandoned: why the reader gave up, where it did.
     """
+
+    abandoned: TransportError | None = None
 
     def __init__(self, recorder: Recorder, lane: str, request: Request) -> None:
         self._recorder = recorder
@@ -186,10 +229,18 @@ class CallRecording:
         self._n = recorder.begin(
             self._build,
             lambda n, bodies: native.call_start(n, lane, request, body=bodies.pack(n, lane, request.body)),
+            call_in=lane,
         )
+
+    @property
+    def n(self) -> int:
+        """The effect's number."""
+        return self._n
 
     def head(self, status: int, reason: str, http_version: str, headers: Headers) -> None:
         """The response's headers are there."""
+        if self._over:
+            return
         self._head_s = self._elapsed()
         self._scrubber = self._recorder.redact.stream(header(headers, "content-type"))
         headers = self._recorder.redact.kept_headers(headers)
@@ -199,6 +250,8 @@ class CallRecording:
 
     def chunk(self, data: bytes) -> None:
         """A piece of the body is there."""
+        if self._over:
+            return
         self._keep(self._scrubber.feed(data))
 
     def settle(self, outcome: Outcome) -> None:
@@ -208,6 +261,14 @@ class CallRecording:
             self._recorder.changed(self._n)
             if outcome != "whole":
                 self._recorder.write(native.outcome(self._n, outcome))
+
+    def abandon(self, error: TransportError) -> None:
+        """The reader gives up on the response: it ends as failed, with this error. After its end, and after a whole
+        answer, that changes nothing."""
+        if self._over or self._outcome == "whole":
+            return
+        self.abandoned = error
+        self.end("failed", {"kind": error.kind, "message": str(error)})
 
     def end(self, ended: Ended, error: dict[str, str] | None = None) -> None:
         """The response is over. Of several ends the first counts; that of a whole answer is always complete."""
@@ -264,7 +325,7 @@ class CallRecording:
 
 
 class ToolRecording:
-    """One tool effect while it happens."""
+    """One tool effect while it happens. It may be told of progress on any thread."""
 
     def __init__(self, recorder: Recorder, run: ToolRun) -> None:
         self._recorder = recorder
@@ -277,12 +338,33 @@ class ToolRecording:
             ended="interrupted",
             started_s=_rounded(self._start),
         )
+        self._lock = threading.Lock()
+        self._over = False
         self._n = recorder.begin(lambda: self._run, lambda n, _: native.tool_start(n, self._run))
 
+    def progress(self, message: str, fraction: float | None = None) -> None:
+        """The tool says how far it is. What it says behind its end is not recorded.
+
+        Args:
+            fraction: of the work that is done, from 0 to 1; not kept where it is no number.
+        """
+        known = fraction if fraction is not None and math.isfinite(fraction) else None
+        with self._lock:  # Of two threads, the first to say something has the first line.
+            if self._over:
+                return
+            at = _rounded(self._recorder.now() - self._start)
+            said = Progress(self._recorder.redact.text(message), known, at)
+            self._recorder.write(native.tool_progress(self._n, said))
+            self._run = msgspec.structs.replace(self._run, progress=(*self._run.progress, said))
+
     def end(self, run: ToolRun) -> ToolRun:
-        """The tool gave its result, which `run` holds. It is returned with its times; on the tape it is redacted."""
+        """The tool gave its result, which `run` holds. It is returned with its times and its progress; on the tape it
+        is redacted."""
+        with self._lock:
+            self._over = True
         duration = _rounded(self._recorder.now() - self._start)
-        run = msgspec.structs.replace(run, started_s=self._run.started_s, duration_s=duration)
+        was = self._run
+        run = msgspec.structs.replace(run, started_s=was.started_s, duration_s=duration, progress=was.progress)
         redact = self._recorder.redact.text
         self._run = msgspec.structs.replace(
             run,

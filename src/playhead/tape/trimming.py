@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from ..errors import ConfigError
-from .effects import Effect, Interaction, Tape, ToolRun
+from .effects import Effect, Interaction, Reading, Tape, ToolRun
 
 _NUMBER = re.compile(r"#\d+$")
 """What the second run in a lane, and later ones, have at its end."""
@@ -16,7 +16,8 @@ _NUMBER = re.compile(r"#\d+$")
 def cut(tape: Tape, at: int, *, also: Collection[int] = ()) -> Tape:
     """The same tape without the effects from number `at` on.
 
-    A tool run inside which the cut lies is left out, too: it cannot have come to its result yet.
+    A tool run inside which the cut lies is left out, too: it cannot have come to its result yet. What was read inside
+    of it before the cut stays, and is read again.
 
     Args:
         tape: what is cut.
@@ -54,7 +55,7 @@ def trim(tape: Tape) -> tuple[Tape, dict[int, str]]:
         if isinstance(effect, ToolRun):
             if n < done.get(effect.lane, n):
                 reasons[n] = f"run again, as effect {done[effect.lane]}"
-        elif effect.superseded:
+        elif isinstance(effect, Interaction) and effect.superseded:
             reasons[n] = "superseded: asked again"
     for lane, n in _ends(tape, reasons):
         reasons[n] = f"interrupted at the end of lane {lane}"
@@ -66,7 +67,7 @@ def _ends(tape: Tape, reasons: dict[int, str]) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     open_lanes = {effect.lane for effect in tape.effects}
     for n, effect in reversed(tape.numbered):
-        if n in reasons or effect.lane not in open_lanes:
+        if n in reasons or effect.lane not in open_lanes or isinstance(effect, Reading):
             continue
         if isinstance(effect, Interaction) and effect.ended == "interrupted":
             found.append((effect.lane, n))
@@ -88,7 +89,7 @@ def _with_something_inside(effects: Iterable[Effect]) -> set[str]:
     """
     found: set[str] = set()
     for effect in effects:
-        lane = effect.lane if isinstance(effect, Interaction) else effect.lane.rpartition("/")[0]
+        lane = effect.lane.rpartition("/")[0] if isinstance(effect, ToolRun) else effect.lane
         while lane and lane not in found:
             found |= {lane, _NUMBER.sub("", lane)}
             lane = lane.rpartition("/")[0]

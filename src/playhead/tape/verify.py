@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import TapeError, TapeNotFound
 from ..http import Headers, header
-from .effects import Interaction, Tape, ToolRun
+from .effects import Interaction, Reading, Tape, ToolRun
 from .files import load_tape
 from .formats import is_native
 from .redact import allowed_headers, safe_url, taken_from_url
@@ -135,10 +135,13 @@ class _Search:
     def tape(self, tape: Tape) -> None:
         """Look at all that a tape's fields hold."""
         for n, effect in tape.numbered:
-            if isinstance(effect, Interaction):
-                self._call(f"effect {n}", effect)
-            else:
-                self._tool(f"effect {n}", effect)
+            match effect:
+                case Interaction():
+                    self._call(f"effect {n}", effect)
+                case ToolRun():
+                    self._tool(f"effect {n}", effect)
+                case Reading():
+                    self._plain_data(f"value of {effect.name}", f"effect {n}", effect.value)
         self._data("meta", _plain(tape.meta))
 
     def file(self, data: bytes) -> None:
@@ -164,9 +167,11 @@ class _Search:
     def _tool(self, effect: str, run: ToolRun) -> None:
         self._data(f"{effect}, arguments of {run.name}", run.arguments.encode("utf-8", "replace"))
         self._data(f"{effect}, result of {run.name}", run.result.encode("utf-8", "replace"))
-        self._media(f"media of {run.name}", effect, run.media)
+        for said in run.progress:
+            self._data(f"{effect}, progress of {run.name}", said.message.encode("utf-8", "replace"))
+        self._plain_data(f"media of {run.name}", effect, run.media)
 
-    def _media(self, place: str, effect: str, media: Any) -> None:
+    def _plain_data(self, place: str, effect: str, value: Any) -> None:
         def look(leaf: Leaf) -> str:
             where = f"{effect}, {leaf.name} of the {place}" if leaf.name else f"{effect}, {place}"
             if leaf.encoded is not None:
@@ -178,7 +183,7 @@ class _Search:
                 self._data(where, leaf.text.encode("utf-8", "replace"))
             return leaf.text
 
-        changed(media, look)
+        changed(value, look)
 
     def _data(self, place: str, data: bytes, kind: str | None = None, *, again: bool = True) -> bool:
         """Look at bytes; with `again=False`, for what was not told yet. Says whether there is something in them."""

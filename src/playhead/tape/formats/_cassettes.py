@@ -14,7 +14,7 @@ import msgspec
 
 from ...errors import TapeFormatError
 from ...http import Headers, Request
-from ..effects import Effect, Ended, Interaction, NoAnswer, Tape, ToolRun
+from ..effects import Effect, Ended, Interaction, NoAnswer, Reading, Tape, ToolRun
 from . import _yaml_text as yaml_text
 from ._protocols import other_protocol
 from ._yaml_text import Node
@@ -72,11 +72,18 @@ class PlacedTool(ToolRun, frozen=True, kw_only=True):
     at: Place
 
 
+class PlacedReading(Reading, frozen=True, kw_only=True):
+    """A reading, and its place among the tape's effects."""
+
+    at: Place
+
+
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """What stands under `playhead` at the top."""
 
     meta: dict[str, Any] = {}
     tools: tuple[PlacedTool, ...] = ()
+    readings: tuple[PlacedReading, ...] = ()
 
 
 # Reading
@@ -172,10 +179,14 @@ def cut(body: bytes, lengths: tuple[int, ...] | None) -> tuple[bytes, ...] | Non
     return tuple(body[start:end] for start, end in pairwise(accumulate(lengths, initial=0)))
 
 
-def unplaced(tools: Iterable[PlacedTool]) -> list[tuple[int, Effect]]:
-    """Tool executions, each behind its place."""
-    every = (msgspec.structs.asdict(placed) for placed in tools)
-    return [(fields.pop("at"), ToolRun(**fields)) for fields in every]
+def unplaced(tools: Iterable[PlacedTool], readings: Iterable[PlacedReading]) -> list[tuple[int, Effect]]:
+    """Tool executions and readings, each behind its place."""
+    every = (
+        (kind, msgspec.structs.asdict(it))
+        for kind, all_of in ((ToolRun, tools), (Reading, readings))
+        for it in all_of
+    )
+    return [(fields.pop("at"), kind(**fields)) for kind, fields in every]
 
 
 def merged(calls: Iterable[Interaction], placed: Iterable[tuple[int, Effect]]) -> tuple[Effect, ...]:
@@ -197,9 +208,17 @@ def fitting(times: tuple[float, ...] | None, chunks: tuple[bytes, ...], warn: Ca
 # Writing
 
 
-def placed_tools(tape: Tape) -> list[dict[str, Any]]:
-    """A tape's tool executions, each with its place."""
-    return [set_fields(effect) | {"at": at} for at, effect in enumerate(tape.effects) if isinstance(effect, ToolRun)]
+def placed(tape: Tape) -> dict[str, list[dict[str, Any]]]:
+    """A tape's tool executions and readings, each with its place, under the names of `Head`; where there are any."""
+    tools: list[dict[str, Any]] = []
+    readings: list[dict[str, Any]] = []
+    for at, effect in enumerate(tape.effects):
+        if isinstance(effect, ToolRun):
+            said = {"progress": list(map(set_fields, effect.progress))} if effect.progress else {}
+            tools.append(set_fields(effect) | said | {"at": at})
+        elif isinstance(effect, Reading):
+            readings.append(set_fields(effect) | {"at": at})
+    return {name: found for name, found in (("tools", tools), ("readings", readings)) if found}
 
 
 def lengths(call: Interaction) -> tuple[int, ...] | None:

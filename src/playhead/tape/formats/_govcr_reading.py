@@ -67,7 +67,7 @@ def _tape(root: Node | None) -> Tape:
         for number, node in enumerate(yaml_text.items(fields["interactions"], "`interactions`"))
     ]
     head = cassettes.ours(fields.get("playhead"), cassettes.Head, yaml_text.plain)
-    effects = cassettes.merged(calls, cassettes.unplaced(head.tools))
+    effects = cassettes.merged(calls, cassettes.unplaced(head.tools, head.readings))
     return Tape(effects, head.meta, version.format, version.number, tuple(warnings))
 
 

@@ -64,8 +64,7 @@ def _beside(tape: Tape, version: Version) -> tuple[str, ...]:
 
 
 def _cassette(tape: Tape, version: Version) -> _Json:
-    tools = cassettes.placed_tools(tape)
-    ours = ({"meta": tape.meta} if tape.meta else {}) | ({"tools": tools} if tools else {})
+    ours = ({"meta": tape.meta} if tape.meta else {}) | cassettes.placed(tape)
     return {
         "version": version.number,
         **({"playhead": ours} if ours else {}),
@@ -173,7 +172,9 @@ def _is_odd(name: str, value: Any, call: Interaction) -> bool:
     """Whether a status or a duration says the same as the interaction in another way."""
     if not isinstance(value, str) or not value or value == written_texts(call)[name]:
         return False
-    return name == "duration" or reason(call.status, value) == call.reason
+    if name == "duration":  # One that is a time would be read as that of a call which has none.
+        return call.head_s is not None or go_duration.seconds(value) is None
+    return reason(call.status, value) == call.reason
 
 
 def _is_text(value: Any) -> bool:

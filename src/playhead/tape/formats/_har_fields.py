@@ -105,6 +105,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
     meta: Json | UnsetType = UNSET
     tools: tuple[cassettes.PlacedTool, ...] = ()
+    readings: tuple[cassettes.PlacedReading, ...] = ()
 
 
 def as_object(value: Any) -> Json:

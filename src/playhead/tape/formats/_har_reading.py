@@ -62,7 +62,7 @@ def _tape(data: bytes) -> Tape:
     meta = ({"har": rest} if rest else {}) | (facts_of(entries) if head.meta is UNSET else head.meta)
     began = beginning(meta)
     calls = [_call(raw, f"entry {number}", began, warnings.append) for number, raw in enumerate(entries)]
-    effects = cassettes.merged(calls, cassettes.unplaced(head.tools))
+    effects = cassettes.merged(calls, cassettes.unplaced(head.tools, head.readings))
     return Tape(effects, meta, format="har", version=version, warnings=tuple(warnings))
 
 

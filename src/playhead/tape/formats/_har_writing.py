@@ -44,8 +44,7 @@ def _log_record(tape: Tape) -> Json:
         meta = {name: value for name, value in meta.items() if name != "har"}
     else:
         log = log_facts()
-    tools = cassettes.placed_tools(tape)
-    ours = ({"meta": meta} if meta != facts_of(entries) else {}) | ({"tools": tools} if tools else {})
+    ours = ({"meta": meta} if meta != facts_of(entries) else {}) | cassettes.placed(tape)
     return log | ({"_playhead": ours} if ours else {}) | {"entries": entries}
 
 

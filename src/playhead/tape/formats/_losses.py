@@ -31,6 +31,9 @@ _BESIDE = {
 }
 """For each field under `playhead`: what it says, and of what."""
 
+_PLACED = {"tools": "tool run", "readings": "reading"}
+"""Effects that stand under `playhead` at the top."""
+
 _OF_THE_FILE = frozenset({"format", "version", "warnings"})
 """Fields of a tape that say where it was read from."""
 
@@ -46,9 +49,9 @@ def beside(head: Mapping[str, Any], extras: Iterable[Mapping[str, Any]]) -> tupl
     for extra in extras:
         counts.update({_BESIDE.get(name, (f"`{name}` of {{}}", "interaction")) for name in extra})
     order = list(dict.fromkeys([*_BESIDE.values(), *counts]))
-    tools = [_many(len(head["tools"]), "tool run")] if head.get("tools") else []
+    placed = [_many(len(head[name]), what) for name, what in _PLACED.items() if head.get(name)]
     facts = [f"facts about the tape ({', '.join(map(str, head['meta']))})"] if head.get("meta") else []
-    return (*tools, *[says.format(_many(counts[says, of], of)) for says, of in order if counts[says, of]], *facts)
+    return (*placed, *[says.format(_many(counts[says, of], of)) for says, of in order if counts[says, of]], *facts)
 
 
 def differences(tape: Tape, again: Tape) -> tuple[str, ...]:
@@ -79,7 +82,7 @@ def _changed(one: Effect, other: Effect) -> Iterable[tuple[str, str]]:
 
 def _noun(effect: Effect) -> str:
     name = type(effect).__name__
-    return {"Interaction": "interaction", "ToolRun": "tool run"}.get(name, name)
+    return {"Interaction": "interaction", "ToolRun": "tool run", "Reading": "reading"}.get(name, name)
 
 
 def _many(count: int, what: str) -> str:

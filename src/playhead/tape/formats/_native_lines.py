@@ -99,6 +99,19 @@ class ToolEnd(_Kind, tag="tool.end"):
     ended: Ended = "complete"
 
 
+class ToolProgress(_Kind, tag="tool.progress"):
+    message: str
+    fraction: float | None = None
+    at_s: float | None = None
+
+
+class ReadingLine(_Kind, tag="reading"):
+    lane: str
+    name: str
+    value: Any
+    started_s: float | None = None
+
+
 class Kept(_Kind, tag="kept"):
     request: PackedRequest | None = None
     result: str | None = None
@@ -115,7 +128,19 @@ class _OfAnyKind(msgspec.Struct):
 
 
 Line: TypeAlias = (
-    CallStart | CallHead | CallChunk | CallEnd | Outcome | Superseded | Timing | ToolStart | ToolEnd | Kept | Whole
+    CallStart
+    | CallHead
+    | CallChunk
+    | CallEnd
+    | Outcome
+    | Superseded
+    | Timing
+    | ToolStart
+    | ToolProgress
+    | ToolEnd
+    | ReadingLine
+    | Kept
+    | Whole
 )
 _decoder = msgspec.json.Decoder(Line)
 

@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import TapeFormatError
 from ...http import Request
-from ..effects import Effect, Interaction, Tape, ToolRun
+from ..effects import Effect, Interaction, Progress, Reading, Tape, ToolRun
 from ._native_bodies import is_as_hashed, unpack
 from ._native_lines import (
     CallChunk,
@@ -23,9 +23,11 @@ from ._native_lines import (
     Outcome,
     PackedRequest,
     Parent,
+    ReadingLine,
     Superseded,
     Timing,
     ToolEnd,
+    ToolProgress,
     ToolStart,
     Whole,
     decode_line,
@@ -59,7 +61,7 @@ class _Growing:
     def effect(self) -> Effect:
         if self.kind is Interaction:
             return Interaction(chunks=tuple(self.chunks), **self.fields)
-        return ToolRun(**self.fields)
+        return self.kind(**self.fields)
 
 
 def _nowhere(chunk: bytes) -> None:
@@ -248,18 +250,30 @@ class Reader:
                 self._supersede(line.n)
             case Timing():
                 self._time(line)
-            case ToolStart():
-                fields = {"lane": line.lane, "call_id": line.call_id, "name": line.name, "arguments": line.arguments}
-                self._begin(line.n, _Growing(ToolRun, fields | {"ended": "interrupted"}))
-                self._check(f"text of the arguments of effect {line.n}", is_as_hashed(line.arguments, line.sha256))
-            case ToolEnd():
-                names = ("result", "is_error", "media", "stop", "ended")
-                self._begun(line.n, ToolRun).fields |= {name: getattr(line, name) for name in names}
-                self._check(f"result of effect {line.n}", is_as_hashed(line.result, line.sha256))
+            case ToolStart() | ToolProgress() | ToolEnd():
+                self._tool_line(line)
+            case ReadingLine():
+                names = ("lane", "name", "value", "started_s")
+                self._begin(line.n, _Growing(Reading, {name: getattr(line, name) for name in names}))
             case Kept():
                 self._keep(line)
             case CallChunk() | Whole():  # The first is read where the lines are, as there are many of them.
                 pass
+
+    def _tool_line(self, line: ToolStart | ToolProgress | ToolEnd) -> None:
+        match line:
+            case ToolStart():
+                fields = {"lane": line.lane, "call_id": line.call_id, "name": line.name, "arguments": line.arguments}
+                self._begin(line.n, _Growing(ToolRun, fields | {"ended": "interrupted"}))
+                self._check(f"text of the arguments of effect {line.n}", is_as_hashed(line.arguments, line.sha256))
+            case ToolProgress():
+                growing = self._begun(line.n, ToolRun)
+                said = Progress(line.message, line.fraction, line.at_s)
+                growing.fields["progress"] = (*growing.fields.get("progress", ()), said)
+            case ToolEnd():
+                names = ("result", "is_error", "media", "stop", "ended")
+                self._begun(line.n, ToolRun).fields |= {name: getattr(line, name) for name in names}
+                self._check(f"result of effect {line.n}", is_as_hashed(line.result, line.sha256))
 
     def _begin(self, n: int, growing: _Growing) -> None:
         if n in self._effects:
@@ -288,7 +302,7 @@ class Reader:
         growing = self._effects.get(line.n)
         if growing is None:
             raise ValueError(f"effect {line.n} has not begun")
-        names = ("started_s", "head_s", "duration_s", "times") if growing.kind is Interaction else _TOOL_SECONDS
+        names = _SECONDS[growing.kind]
         growing.fields |= {name: value for name in names if (value := getattr(line, name)) is not None}
 
     def _keep(self, line: Kept) -> None:
@@ -344,4 +358,9 @@ class Reader:
         )
 
 
-_TOOL_SECONDS = ("started_s", "duration_s")
+_SECONDS: dict[type[Effect], tuple[str, ...]] = {
+    Interaction: ("started_s", "head_s", "duration_s", "times"),
+    ToolRun: ("started_s", "duration_s"),
+    Reading: ("started_s",),
+}
+"""Which times an effect has."""

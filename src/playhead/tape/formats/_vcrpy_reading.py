@@ -63,7 +63,7 @@ def _tape(data: bytes, serializer: Serializer) -> Tape:
     head = cassettes.ours(ours, cassettes.Head, json_text.plain)
     rest = {name: json_text.plain(node) for name, node in fields.items() if name not in TOP_OURS}
     meta = head.meta | ({KEY: rest} if rest else {})
-    placed = [*_unanswered(ours, warnings.append), *cassettes.unplaced(head.tools)]
+    placed = [*_unanswered(ours, warnings.append), *cassettes.unplaced(head.tools, head.readings)]
     return Tape(cassettes.merged(calls, placed), meta, serializer.name, VERSION, tuple(warnings))
 
 

@@ -64,7 +64,7 @@ def _cassette(tape: Tape, serializer: Serializer) -> dict[str, Any]:
             unanswered.append(_record(effect, serializer, at))
         else:
             calls.append(_record(effect, serializer, None))
-    ours = _filled({"meta": meta, "tools": cassettes.placed_tools(tape), "unanswered": unanswered})
+    ours = _filled({"meta": meta, **cassettes.placed(tape), "unanswered": unanswered})
     return {"interactions": calls, **({"playhead": ours} if ours else {}), **rest, "version": VERSION}
 
 

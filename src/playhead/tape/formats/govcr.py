@@ -13,6 +13,7 @@ there is something to say:
     playhead:
       meta: {...}                   the tape's
       tools: [{at, lane, ...}]      tool executions; `at` is the place among all effects
+      readings: [{at, lane, ...}]   what was read from outside of the run, likewise
     interactions:
     - id: 0
       request: {...}

@@ -9,7 +9,8 @@ twice.
 What HAR has no field for stands under names that begin with an underscore, as the specification allows. They are
 there only where reading the file without them would give something else:
 
-    log._playhead             {meta, tools: [{at, lane, ...}]}      `at` is the place among all effects
+    log._playhead             {meta, tools: [{at, lane, ...}]}      `at` is the place among all effects;
+                              readings: [{at, lane, ...}]
     entries[]._playhead       {lane, chunks, times, ...}            `chunks` are lengths in bytes
     entries[].response._error the transport's error, as Chrome writes it
     postData._encoding        "base64", where the request's body is not UTF-8

@@ -14,7 +14,9 @@ begin, and lines of several effects may interleave:
     {"type": "superseded", "n"}                                              a resumed run asks this again
     {"type": "whole"}                                                        the run came to its end
     {"type": "tool.start", "n", "lane", "call_id", "name", "arguments", "sha256"}
+    {"type": "tool.progress", "n", "message", "fraction", "at_s"}            one each time that the tool says so
     {"type": "tool.end", "n", "result", "sha256", "is_error", "media", "stop"}
+    {"type": "reading", "n", "lane", "name", "value", "started_s"}           all of an effect in one line
 
 An effect without its end was interrupted. Bytes stand as `{"lines": [...], "eol": true}` where they are UTF-8 text
 (`eol`: the last line ends with a line feed), else as `{"base64": "..."}`. A request body may be written as a
@@ -31,7 +33,7 @@ from typing import Any
 import msgspec
 
 from ...http import Headers, Request
-from ..effects import Effect, Interaction, Tape, ToolRun
+from ..effects import Effect, Interaction, Progress, Reading, Tape, ToolRun
 from ._format import Format
 from ._native_bodies import Bodies, Line, hashed, like, pack, pack_whole
 from ._native_lines import Parent, decode_line
@@ -59,10 +61,12 @@ __all__ = [
     "lines",
     "load",
     "outcome",
+    "reading",
     "says_whole",
     "superseded",
     "timing",
     "tool_end",
+    "tool_progress",
     "tool_start",
     "whole",
 ]
@@ -185,6 +189,12 @@ def tool_start(n: int, run: ToolRun) -> Line:
     }
 
 
+def tool_progress(n: int, said: Progress) -> Line:
+    """A tool says how far it is."""
+    line: Line = {"type": "tool.progress", "n": n, "message": said.message}
+    return line | {name: value for name in ("fraction", "at_s") if (value := getattr(said, name)) is not None}
+
+
 def tool_end(n: int, run: ToolRun) -> Line:
     """A tool gave its result."""
     line: Line = {"type": "tool.end", "n": n} | _result(run)
@@ -192,6 +202,12 @@ def tool_end(n: int, run: ToolRun) -> Line:
     line |= {"media": list(run.media)} if run.media else {}
     line |= {"stop": run.stop} if run.stop is not None else {}
     return line | ({"ended": run.ended} if run.ended != "complete" else {})
+
+
+def reading(n: int, effect: Reading) -> Line:
+    """Something was read from outside of the run."""
+    line: Line = {"type": "reading", "n": n, "lane": effect.lane, "name": effect.name, "value": effect.value}
+    return line | ({} if effect.started_s is None else {"started_s": effect.started_s})
 
 
 def dump(tape: Tape) -> bytes:
@@ -257,7 +273,13 @@ def _changed(effect: Effect, kept: Effect | None) -> frozenset[str] | None:
 
 def lines(n: int, effect: Effect, bodies: Bodies) -> Iterator[Line]:
     """All lines of an effect, as far as it came."""
-    yield from _tool_lines(n, effect) if isinstance(effect, ToolRun) else _call_lines(n, effect, bodies)
+    match effect:
+        case Interaction():
+            yield from _call_lines(n, effect, bodies)
+        case ToolRun():
+            yield from _tool_lines(n, effect)
+        case Reading():
+            yield reading(n, effect)
 
 
 def _result(run: ToolRun) -> Line:
@@ -271,6 +293,8 @@ def _request(request: Request, body: Line) -> Line:
 
 def _tool_lines(n: int, run: ToolRun) -> Iterator[Line]:
     yield tool_start(n, run)
+    for said in run.progress:
+        yield tool_progress(n, said)
     if run.started_s is not None or run.duration_s is not None:
         yield timing(n, started_s=run.started_s, duration_s=run.duration_s)
     if run.ended != "interrupted":

@@ -8,6 +8,7 @@ The cassettes of VCR.py, version 1, in YAML and in JSON, so that Python tests an
     playhead:
       meta: {...}                             the tape's
       tools: [{at, lane, ...}]                tool executions; `at` is the place among all effects
+      readings: [{at, lane, ...}]             what was read from outside of the run, likewise
       unanswered: [{request, playhead: {at}}] interactions without a response, which VCR.py could not play
     version: 1
 
