@@ -28,6 +28,15 @@ _NOUNS = {
     "decimal": "a decimal number",
     "bytes": "bytes in base64",
 }
+_JSON_NOUNS = {
+    "integer": "an integer",
+    "number": "a number",
+    "string": "a string",
+    "boolean": "true or false",
+    "null": "null",
+    "array": "an array",
+    "object": "an object",
+}
 _INVALID = {
     "Invalid RFC3339 encoded datetime": "datetime",
     "Invalid RFC3339 encoded date": "date",
@@ -124,6 +133,17 @@ def say_unknown(path: str, name: str, known: Sequence[str]) -> str:
     if not known:
         return f"`{whole}` is not a {what}; there are none"
     return f"`{whole}` is not a {what}; the {what}s are {', '.join(f'`{each}`' for each in known)}"
+
+
+def say_mismatch(spot: Spot, types: Sequence[str], choices: Sequence[object]) -> str:
+    """`a`: expected an integer, got the string "two".
+
+    Args:
+        types: JSON schema's names of the types that are allowed.
+        choices: the values that are allowed, where they are counted; then the types are not looked at.
+    """
+    wanted = _one_of(choices) if choices else " or ".join(_JSON_NOUNS.get(name, name) for name in types)
+    return f"`{spot.path}`: expected {wanted}, got {describe(spot.value)}"
 
 
 def describe(value: object) -> str:

@@ -122,6 +122,17 @@ def tidy(schema: Schema, names: Mapping[str, str] | None = None) -> Schema:
     return dict(sorted(found.items()))
 
 
+def closed(schema: Schema) -> Schema:
+    """A copy of the schema whose objects have no members but those that are named, where it does not say otherwise.
+
+    Providers that hold a model to a schema ask for it.
+    """
+    found = {key: _closed_value(key, value) for key, value in schema.items()}
+    if "properties" in found:
+        found.setdefault("additionalProperties", False)
+    return found
+
+
 def hoist(schema: Schema, defs: Mapping[str, Schema], into: dict[str, Schema]) -> Schema:
     """Put the definitions that a schema needs into `into`, and return the schema that refers to them there.
 
@@ -245,6 +256,14 @@ def _tidy_value(key: str, value: Any, names: Mapping[str, str]) -> Any:
     if key in _SCHEMAS and isinstance(value, dict):
         return tidy(cast("Schema", value), names)
     return value
+
+
+def _closed_value(key: str, value: Any) -> Any:
+    if key in (*_SCHEMA_MAPS, "$defs", "definitions") and isinstance(value, dict):
+        return {name: _closed_value("items", each) for name, each in cast("Schema", value).items()}
+    if key in _SCHEMA_LISTS and isinstance(value, list):
+        return [_closed_value("items", each) for each in cast("list[Any]", value)]
+    return closed(cast("Schema", value)) if key in _SCHEMAS and isinstance(value, dict) else value
 
 
 def _free_name(name: str, schema: Schema, into: Mapping[str, Schema], reserved: Mapping[str, Schema]) -> str:

@@ -9,11 +9,15 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import msgspec
 
 from ..errors import ToolDefinitionError
+from ._callables import inner_function
 from ._docstring import Docstring
-from ._schema import JsonType, Unsupported, hoist, to_json_value
+from ._problems import Spot, say_missing, say_unknown
+from ._schema import JsonType, Mismatch, Unsupported, hoist, to_json_value
 
 _UNRESOLVED = re.compile(r"name '(\w+)' is not defined")
 
@@ -71,7 +75,31 @@ class Signature:
             "type": "object",
         }
 
-    def split(self, arguments: Mapping[str, object]) -> tuple[list[object], dict[str, object]]:
+    def read(self, given: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
+        """The model's arguments as values for the function, and all that is wrong with them."""
+        problems = [say_unknown("", name, list(self.parameters)) for name in given if name not in self.parameters]
+        values: dict[str, object] = {}
+        for name, parameter in self.parameters.items():
+            if name in given:
+                try:
+                    values[name] = parameter.type.convert(given[name], name)
+                except Mismatch as mismatch:
+                    problems.extend(mismatch.args)
+            elif parameter.required:
+                spot = Spot.of(name, msgspec.UNSET, parameter.schema, parameter.type.defs)
+                problems.append(say_missing(spot))
+        return values, problems
+
+    def select(self, arguments: Mapping[str, object]) -> dict[str, object]:
+        """Those of another tool's arguments that this one has parameters for."""
+        return {name: value for name, value in arguments.items() if name in self.parameters}
+
+    def call(self, function: Callable[..., Any], arguments: Mapping[str, object], context: object) -> Any:
+        """Call the function with arguments by name, and with the context where it asks for it."""
+        placed, named = self._split({**arguments, self.context: context} if self.context else arguments)
+        return function(*placed, **named)
+
+    def _split(self, arguments: Mapping[str, object]) -> tuple[list[object], dict[str, object]]:
         """The arguments as what is passed by place, and what by name."""
         named = dict(arguments)
         placed: list[object] = []
@@ -106,15 +134,15 @@ def read_signature(
     """
     found = list(_signature(function, label).parameters.values())[skip_first:]
     fixed: Mapping[str, Any] = function.keywords if isinstance(function, functools.partial) else {}
-    names = {**_visible_names(inner_function(function)), **namespace}
+    names = {**visible_names(inner_function(function)), **namespace}
     parameters: list[Parameter] = []
     contexts: list[str] = []
     for parameter in found:
         if parameter.name in fixed:
             continue
         _refuse_variadic(parameter, label)
-        hint = _hint(parameter, label, names)
-        if _mentions(hint, context):
+        hint = read_hint(parameter, label, names)
+        if mentions(hint, context):
             contexts.append(parameter.name)
         else:
             parameters.append(_parameter(parameter, hint, label, docstring))
@@ -122,27 +150,6 @@ def read_signature(
         raise ToolDefinitionError(f"tool {label}: {contexts[0]} and {contexts[1]} both ask for the context")
     positional = [(each.name, each.default) for each in found if each.kind is each.POSITIONAL_ONLY]
     return Signature(parameters, contexts[0] if contexts else None, positional)
-
-
-def inner_function(function: Any) -> Any:
-    """The function inside a partial, a bound method, a callable object or a decorator that uses `wraps`."""
-    if isinstance(function, functools.partial):
-        return inner_function(function.func)  # pyright: ignore[reportUnknownMemberType]
-    if isinstance(function, types.MethodType):
-        return inner_function(function.__func__)
-    if wrapped := getattr(function, "__wrapped__", None):
-        return inner_function(wrapped)
-    call = cast("Any", type(function)).__call__
-    return inner_function(call) if isinstance(call, types.FunctionType) else function
-
-
-def is_method(function: Any) -> bool:
-    """Whether this is a plain function in a class body, still without its `self` (or `cls`)."""
-    if not isinstance(function, types.FunctionType):
-        return False
-    scope = function.__qualname__.rpartition(".")[0]
-    first = function.__code__.co_varnames[: function.__code__.co_argcount][:1]
-    return bool(scope) and not scope.endswith("<locals>") and first in (("self",), ("cls",))
 
 
 def _signature(function: Callable[..., Any], label: str) -> inspect.Signature:
@@ -172,8 +179,12 @@ def _refuse_variadic(parameter: inspect.Parameter, label: str) -> None:
     )
 
 
-def _hint(parameter: inspect.Parameter, label: str, names: Mapping[str, Any]) -> Any:
-    """The parameter's annotation, resolved."""
+def read_hint(parameter: inspect.Parameter, label: str, names: Mapping[str, Any]) -> Any:
+    """The parameter's annotation, resolved.
+
+    Raises:
+        ToolDefinitionError: it names what the function does not see.
+    """
     annotation = parameter.annotation
     if annotation is inspect.Parameter.empty:
         return Any
@@ -193,13 +204,14 @@ def _hint(parameter: inspect.Parameter, label: str, names: Mapping[str, Any]) ->
         ) from error
 
 
-def _mentions(hint: Any, wanted: type) -> bool:
+def mentions(hint: Any, wanted: type) -> bool:
+    """Whether a hint is this class, whatever its parameter, or a union with it."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return _mentions(args[0], wanted)
+        return mentions(args[0], wanted)
     if origin in (Union, types.UnionType):
-        return any(_mentions(arg, wanted) for arg in args)
-    return hint is wanted
+        return any(mentions(arg, wanted) for arg in args)
+    return wanted in (hint, origin)
 
 
 def _parameter(parameter: inspect.Parameter, hint: Any, label: str, docstring: Docstring) -> Parameter:
@@ -227,7 +239,7 @@ def _default(default: Any, type: JsonType) -> dict[str, Any]:
     return {"default": value} if value is not None or type.accepts(None) else {}
 
 
-def _visible_names(function: Any) -> dict[str, Any]:
+def visible_names(function: Any) -> dict[str, Any]:
     """The global names of a function, and those that it closes over."""
     names: dict[str, Any] = dict(getattr(function, "__globals__", {}))
     code = getattr(function, "__code__", None)

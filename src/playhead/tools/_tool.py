@@ -10,72 +10,32 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import re
 import types
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
-
-import msgspec
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from ..errors import ToolDefinitionError
-from ..messages import Message, ToolSpec
-from ._docstring import Docstring, parse_docstring
-from ._problems import Spot, describe, say_missing, say_unknown
-from ._schema import Mismatch
-from ._signature import inner_function, is_method, read_signature
+from ..messages import ToolSpec
+from ._almost_json import repair_json
+from ._arguments import InvalidArguments, parse_arguments
+from ._callables import docstring_of, inner_function, is_coroutine_function, is_method, own_name, without_partials
+from ._context import Context
+from ._policy import ApprovalFunction, Effect, check_name, check_policy
+from ._raw_schema import RawParameters, find_context
+from ._schema import closed
+from ._signature import Signature, read_signature
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 Rest = ParamSpec("Rest")
 R_co = TypeVar("R_co", covariant=True)
-
-Effect: TypeAlias = Literal["read", "idempotent", "once"]
-"""What a second run of the same call does: nothing (`read`), nothing new (`idempotent`), or harm (`once`)."""
-
-_EFFECTS = ("read", "idempotent", "once")
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_HALF_PAIR = re.compile(r'\\u[dD][89abAB][0-9a-fA-F]{2}"')
-_BYTE = re.compile(r"(.*) \(byte (\d+)\)")
-
-
-class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What a tool may know of the run that it is called in.
-
-    A parameter annotated `Context` receives it, whatever its name and place. The model is not told of it.
-
-    Attributes:
-        lane: the line of work, such as `root` or `root/0.add`.
-        call_id: the id of this call, as the model gave it.
-        tool: the tool's name.
-        step: the step of the run, from 0.
-        messages: the conversation so far; the last one is the answer that asks for this call.
-        idempotency_key: the same whenever this call is run again; hand it on to whatever must happen once.
-    """
-
-    lane: str = "root"
-    call_id: str = ""
-    tool: str = ""
-    step: int = 0
-    messages: tuple[Message, ...] = ()
-    idempotency_key: str = ""
-
-
-class InvalidArguments(ValueError):
-    """The model's arguments do not fit the tool. The text is meant for the model.
-
-    Attributes:
-        problems: one sentence each.
-    """
-
-    def __init__(self, problems: Sequence[str], advice: str = "") -> None:
-        self.problems = tuple(problems)
-        lines = problems if len(problems) == 1 else [f"- {problem}" for problem in problems]
-        super().__init__("\n".join([*lines, advice]).rstrip())
+S = TypeVar("S")
 
 
 class Tool(Generic[P, R_co]):
     """A function that a model may call. It can still be called directly, with the function's own signature.
 
-    Made by `tool` or `as_tool`.
+    Made by `tool`, `as_tool` or `Tool.from_schema`.
 
     Attributes:
         name: what the model calls it.
@@ -84,6 +44,11 @@ class Tool(Generic[P, R_co]):
         definition: what a provider is told instead of all three; None for most tools.
         effect: what happens when it runs twice.
         reconcile: finds out what became of a call that was cut down; None where nobody can.
+        timeout: seconds that a call may take; None where it may take any time.
+        retries: how often a call that failed is run again at once.
+        approve: whether calls wait for somebody's approval; a tool where a function decides. See `needs_approval`.
+        background: whether its work outlives the step.
+        strict: whether the provider is to hold the model to the schema.
         function: what is called.
         is_async: whether the function is a coroutine function. A function that is not may still return an
             awaitable, such as one that was wrapped by a decorator.
@@ -97,11 +62,17 @@ class Tool(Generic[P, R_co]):
     definition: dict[str, Any] | None
     effect: Effect
     reconcile: Tool[..., Any] | None
+    timeout: float | None
+    retries: int
+    approve: bool | Tool[..., Any]
+    background: bool
+    strict: bool | None
     function: Callable[P, R_co]
     is_async: bool
     context_param: str | None
     is_unbound: bool
     __name__: str
+    _signature: Signature | RawParameters
 
     def __init__(
         self,
@@ -112,6 +83,11 @@ class Tool(Generic[P, R_co]):
         effect: Effect = "once",
         reconcile: Callable[..., Any] | None = None,
         definition: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        retries: int = 0,
+        approve: bool | ApprovalFunction = False,
+        background: bool = False,
+        strict: bool | None = None,
         namespace: Mapping[str, Any] | None = None,
     ) -> None:
         """Make a tool.
@@ -123,21 +99,27 @@ class Tool(Generic[P, R_co]):
             effect: what happens when the tool runs twice.
             reconcile: finds out what became of a call that was cut down. See `tool`.
             definition: what a provider is told instead. See `tool`.
+            timeout: seconds that a call may take. See `tool`.
+            retries: how often a call that failed is run again. See `tool`.
+            approve: whether calls wait for somebody's approval. See `tool`.
+            background: whether its work outlives the step. See `tool`.
+            strict: whether the provider is to hold the model to the schema. See `tool`.
             namespace: names that the annotations may use, beside those that the function itself can see.
 
         Raises:
-            ToolDefinitionError: the function cannot be told to a model; the message says why and what to do.
+            ToolDefinitionError: the function cannot be told to a model, or what is said of it makes no sense; the
+                message says why and what to do.
         """
-        if not callable(function) or isinstance(function, type):
+        if isinstance(function, Tool) and isinstance(function._signature, RawParameters):  # noqa: SLF001 - its own
             raise ToolDefinitionError(
-                f"a tool is made of a function, a method or a callable object, not of {function!r}"
+                f"tool {function.name}: it was made from a schema, which its function does not tell. Make another "
+                "one with Tool.from_schema(tool.function, ...)"
             )
-        if isinstance(function, Tool):
-            function = cast("Tool[P, R_co]", function).function
+        function = _plain_function(function)
         inner = inner_function(function)
-        label = _own_name(function, inner) if name is None else name
-        _check(inner, label, effect)
-        docstring = _docstring(function, inner)
+        label = own_name(function, inner) if name is None else name
+        check_name(label)
+        docstring = docstring_of(function, inner)
         self.is_unbound = is_method(function)
         self._signature = read_signature(
             function,
@@ -147,22 +129,82 @@ class Tool(Generic[P, R_co]):
             namespace=namespace or {},
             skip_first=self.is_unbound,
         )
-        self.name = label
         self.description = docstring.description if description is None else description
-        self.parameters = self._signature.schema()
-        self.definition = None if definition is None else dict(definition)
-        self.effect = effect
-        self.reconcile = None if reconcile is None else self._reconciler(reconcile, namespace)
-        self.function = function
-        self.is_async = _is_async(function)
-        self.context_param = self._signature.context
-        self.__name__ = label
-        functools.update_wrapper(self, function, updated=())
+        self._set_up(
+            function,
+            label,
+            lambda helper: Tool(helper, name=label, namespace=namespace),
+            definition=definition,
+            effect=effect,
+            reconcile=reconcile,
+            timeout=timeout,
+            retries=retries,
+            approve=approve,
+            background=background,
+            strict=strict,
+        )
+
+    @staticmethod
+    def from_schema(
+        function: Callable[Q, S],
+        *,
+        name: str,
+        description: str = "",
+        parameters: Mapping[str, Any],
+        effect: Effect = "once",
+        reconcile: Callable[..., Any] | None = None,
+        definition: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        retries: int = 0,
+        approve: bool | ApprovalFunction = False,
+        background: bool = False,
+        strict: bool | None = None,
+        takes_context: bool | None = None,
+    ) -> Tool[Q, S]:
+        """A tool whose parameters are a JSON schema, as those of tools that come from elsewhere.
+
+        The function is called with one dict of all arguments, as the model sent them, and with the `Context` if its
+        second parameter is annotated so. `reconcile` and `approve` functions are called in the same way. Of the
+        arguments it is checked that names and required names are those of the schema, and that each is of its `type`
+        and one of its `enum`. What is inside of them is the function's to check.
+
+        Args:
+            function: what is called; a coroutine function, or not.
+            name: what the model calls it.
+            description: what the model is told of it.
+            parameters: a JSON schema of type object.
+            effect: what happens when the tool runs twice. For this and all others see `tool`.
+            takes_context: whether the function gets the context; left out, the annotation says so.
+
+        Raises:
+            ToolDefinitionError: what is said of the tool makes no sense; the message says why and what to do.
+        """
+        made: Tool[Q, S] = cast("Any", Tool).__new__(Tool)
+        plain = cast("Callable[Q, S]", _plain_function(function))
+        check_name(name)
+        context, by_name = find_context(plain, name, context=Context, namespace={}, takes=takes_context)
+        made.is_unbound = False
+        made._signature = RawParameters(parameters, name, context=context, by_name=by_name)
+        made.description = description
+        made._set_up(
+            plain,
+            name,
+            lambda helper: Tool.from_schema(helper, name=name, parameters=parameters),
+            definition=definition,
+            effect=effect,
+            reconcile=reconcile,
+            timeout=timeout,
+            retries=retries,
+            approve=approve,
+            background=background,
+            strict=strict,
+        )
+        return made
 
     @property
     def spec(self) -> ToolSpec:
         """The tool as a model is told of it."""
-        return ToolSpec(self.name, self.description, self.parameters, raw=self.definition)
+        return ToolSpec(self.name, self.description, self.parameters, strict=self.strict, raw=self.definition)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function."""
@@ -182,6 +224,8 @@ class Tool(Generic[P, R_co]):
         bound.function = types.MethodType(self.function, instance)
         if bound.reconcile is not None:
             bound.reconcile = bound.reconcile.__get__(instance, owner)
+        if isinstance(bound.approve, Tool):
+            bound.approve = bound.approve.__get__(instance, owner)
         bound.is_unbound = False
         functools.update_wrapper(bound, bound.function, updated=())
         return bound
@@ -189,241 +233,136 @@ class Tool(Generic[P, R_co]):
     def __repr__(self) -> str:
         return f"<Tool {self.name}({', '.join(self._signature.parameters)})>"
 
-    def bind(self, arguments: str) -> dict[str, object]:
+    def bind(self, arguments: str, *, complete: bool = True) -> dict[str, object]:
         """The model's raw arguments as values for the function's parameters.
 
         Types are strict, but 2.0 is an integer and 2 is a number, as JSON schema has it. What is left out and
-        has a default is not in the result. No text at all counts as no arguments.
+        has a default is not in the result. No text at all counts as no arguments. What is almost JSON is mended where
+        that can be done in one way only (`repair_json`), and only if the result then fits.
 
         Args:
             arguments: JSON, as the model wrote it.
+            complete: whether the answer that they stand in came to its own end, and was not cut.
 
         Raises:
             InvalidArguments: whatever is wrong with the arguments, all of it at once.
         """
-        given = self._parse(arguments)
-        parameters = self._signature.parameters
-        unknown = [name for name in given if name not in parameters]
-        problems = [say_unknown("", name, list(parameters)) for name in unknown]
-        values: dict[str, object] = {}
-        for name, parameter in parameters.items():
-            if name not in given:
-                if parameter.required:
-                    spot = Spot.of(name, msgspec.UNSET, parameter.schema, parameter.type.defs)
-                    problems.append(say_missing(spot))
-                continue
-            try:
-                values[name] = parameter.type.convert(given[name], name)
-            except Mismatch as mismatch:
-                problems.extend(mismatch.args)
-        if problems:
-            raise InvalidArguments(problems, f"Call {self.name} again with the right arguments.")
-        return values
+        try:
+            given = parse_arguments(arguments)
+        except InvalidArguments:
+            if (mended := self._mended(arguments, complete)) is None:
+                raise
+            return mended
+        return self._values(given)
 
-    def invoke(self, arguments: Mapping[str, object], context: Context) -> Any:
+    def invoke(self, arguments: Mapping[str, object], context: Context[Any]) -> Any:
         """Call the function with arguments by name, and with the context where it asks for it.
 
         Returns:
             What the function returns: for a coroutine function, the awaitable.
         """
-        with_context = {self.context_param: context} if self.context_param else {}
-        placed, named = self._signature.split({**arguments, **with_context})
-        return cast("Callable[..., Any]", self.function)(*placed, **named)
+        return self._signature.call(cast("Callable[..., Any]", self.function), arguments, context)
 
     def select(self, arguments: Mapping[str, object]) -> dict[str, object]:
         """Those of another tool's arguments that this one has parameters for."""
-        return {name: value for name, value in arguments.items() if name in self._signature.parameters}
+        return self._signature.select(arguments)
 
-    def _reconciler(self, function: Callable[..., Any], namespace: Mapping[str, Any] | None) -> Tool[..., Any]:
-        made = Tool(function, name=self.name, namespace=namespace)
-        if self.effect != "once":
+    async def needs_approval(self, arguments: Mapping[str, object], context: Context[Any]) -> bool:
+        """Whether a call has to wait for somebody's approval.
+
+        Args:
+            arguments: as `bind` gives them.
+            context: of the call.
+        """
+        if isinstance(self.approve, bool):
+            return self.approve
+        said: object = self.approve.invoke(self.approve.select(arguments), context)
+        return bool(await cast("Awaitable[object]", said) if inspect.isawaitable(said) else said)
+
+    def _set_up(
+        self,
+        function: Callable[P, R_co],
+        label: str,
+        make_helper: Callable[[Callable[..., Any]], Tool[..., Any]],
+        *,
+        definition: Mapping[str, Any] | None,
+        effect: Effect,
+        reconcile: Callable[..., Any] | None,
+        timeout: float | None,
+        retries: int,
+        approve: bool | ApprovalFunction,
+        background: bool,
+        strict: bool | None,
+    ) -> None:
+        """All that does not depend on where the parameters come from."""
+        if inspect.isgeneratorfunction(inner := inner_function(function)) or inspect.isasyncgenfunction(inner):
+            raise ToolDefinitionError(f"tool {label}: it is a generator; return a list instead")
+        check_policy(
+            label,
+            effect=effect,
+            timeout=timeout,
+            retries=retries,
+            approve=approve,
+            background=background,
+            strict=strict,
+        )
+        if reconcile is not None and effect != "once":
             raise ToolDefinitionError(
-                f"tool {self.name}: reconcile= is for tools that may run only once; with effect={self.effect!r} a "
-                "call that was cut down is simply run again"
+                f"tool {label}: reconcile= is for tools that may run only once; with effect={effect!r} a call that "
+                "was cut down is simply run again"
             )
+        schema = self._signature.schema()
+        self.name = label
+        self.parameters = closed(schema) if strict else schema
+        self.definition = None if definition is None else dict(definition)
+        self.effect = effect
+        self.reconcile = None if reconcile is None else self._helper(make_helper(reconcile), "reconcile")
+        self.timeout = timeout
+        self.retries = retries
+        self.approve = approve if isinstance(approve, bool) else self._helper(make_helper(approve), "approve")
+        self.background = background
+        self.strict = strict
+        self.function = function
+        self.is_async = _is_async(function)
+        self.context_param = self._signature.context
+        self.__name__ = label
+        functools.update_wrapper(self, function, updated=())
+
+    def _helper(self, made: Tool[..., Any], what: str) -> Tool[..., Any]:
         unknown = made._signature.parameters.keys() - self._signature.parameters.keys()
         if unknown:
             raise ToolDefinitionError(
-                f"tool {self.name}: its reconcile function has parameters that the tool has not: "
+                f"tool {self.name}: its {what} function has parameters that the tool has not: "
                 f"{', '.join(sorted(unknown))}. It is called with the tool's own arguments, those that it names"
             )
         return made
 
-    def _parse(self, arguments: str) -> dict[str, object]:
-        if not arguments.strip():
-            return {}
+    def _mended(self, arguments: str, complete: bool) -> dict[str, object] | None:
+        """The values of what is almost JSON; None where it cannot be mended, or does not fit then."""
+        repaired = repair_json(arguments, complete=complete)
         try:
-            given = msgspec.json.decode(arguments)
-        except (ValueError, RecursionError) as error:
-            problem = f"the arguments are not valid JSON: {_json_problem(error, arguments)}."
-            raise InvalidArguments([f"{problem} Send one JSON object."]) from error
-        if not isinstance(given, dict):
-            problem = f"the arguments are not a JSON object, but {describe(given)}."
-            raise InvalidArguments([f"{problem} Send one JSON object."])
-        return cast("dict[str, object]", given)
+            return None if repaired is None else self._values(parse_arguments(repaired))
+        except InvalidArguments:
+            return None
 
+    def _values(self, given: Mapping[str, object]) -> dict[str, object]:
+        values, problems = self._signature.read(given)
+        if problems:
+            raise InvalidArguments(problems, f"Call {self.name} again with the right arguments.")
+        return values
 
-class _Rerun:
-    def __repr__(self) -> str:
-        return "RERUN"
-
-
-RERUN = _Rerun()
-"""What a `reconcile` function returns where the call never happened, so that the tool may run."""
 
 AnyTool: TypeAlias = Tool[..., Any]
 """A tool of any signature."""
 
 
-@overload
-def tool(
-    function: Callable[P, R_co],
-    /,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    effect: Effect = "once",
-    reconcile: Callable[..., Any] | None = None,
-    definition: Mapping[str, Any] | None = None,
-) -> Tool[P, R_co]: ...
-@overload
-def tool(
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    effect: Effect = "once",
-    reconcile: Callable[..., Any] | None = None,
-    definition: Mapping[str, Any] | None = None,
-) -> Callable[[Callable[P, R_co]], Tool[P, R_co]]: ...
-def tool(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    effect: Effect = "once",
-    reconcile: Callable[..., Any] | None = None,
-    definition: Mapping[str, Any] | None = None,
-) -> Any:
-    """Make a function into a tool. Use it as `@tool` or as `@tool(...)`.
-
-    The description and those of the parameters come from the docstring (Google's, NumPy's or Sphinx's style),
-    or from `Annotated[int, "first number"]`. One sentence loses its full stop.
-
-    Args:
-        function: a function, a bound method, a callable object or a `functools.partial`.
-        name: what the model calls it; the function's name where it is left out.
-        description: what the model is told; taken as it is. The docstring's text where it is left out.
-        effect: what happens when it runs twice: nothing (`read`), the same as once (`idempotent`), or harm
-            (`once`, the default). It decides whether a call that was cut down may be run again on a resume.
-        reconcile: for `once`: a function that finds out what became of a call that was cut down, when the run is
-            resumed. It is called with those of the tool's arguments that it names, and with the `Context` if it asks
-            for it. It returns the tool's result where the call had happened, or `RERUN` where it had not; where it
-            raises, the run stops with `ToolInDoubt`.
-        definition: what the provider is told instead of name, description and parameters; for tools that a provider
-            defines and the caller runs, such as Anthropic's `{"type": "computer_20251124", "name": "computer", ...}`.
-            The function then takes what that tool's calls have.
-
-    Raises:
-        ToolDefinitionError: the function cannot be told to a model; the message says why and what to do.
-    """
-    frame = inspect.currentframe()
-    place = frame.f_back if frame else None
-    names, constants = (dict(place.f_locals), place.f_code.co_consts) if place else ({}, ())
-    del frame, place
-
-    def decorate(function: Callable[..., Any]) -> AnyTool:
-        # a function that is defined right here may have annotations that name what is local here
-        is_local = getattr(inner_function(function), "__code__", None) in constants
-        namespace = names if is_local else None
-        return Tool(
-            function,
-            name=name,
-            description=description,
-            effect=effect,
-            reconcile=reconcile,
-            definition=definition,
-            namespace=namespace,
-        )
-
-    return decorate if function is None else decorate(function)
-
-
-def as_tool(function: Callable[P, R_co]) -> Tool[P, R_co]:
-    """The tool that something is, or can be made into.
-
-    Args:
-        function: a `Tool`, a function, a bound method, a callable object or a `functools.partial`.
-
-    Raises:
-        ToolDefinitionError: it cannot be told to a model, or it is a method without its object.
-    """
-    made = _existing(function) or Tool(function)
-    if made.is_unbound:
-        raise ToolDefinitionError(
-            f"tool {made.name}: it is a method without its object; take it from the object, as in "
-            f"`thing.{made.__name__}`"
-        )
-    return made
-
-
-def _existing(function: Any) -> Any:
-    """The tool that this is already, or None."""
-    inner = getattr(function, "__func__", None)
-    if isinstance(inner, Tool):  # a class method, from Python 3.13 on
-        return cast("AnyTool", inner).__get__(function.__self__)
-    return cast("AnyTool", function) if isinstance(function, Tool) else None
-
-
-def _check(inner: Any, label: str, effect: str) -> None:
-    if not _NAME.fullmatch(label):
-        raise ToolDefinitionError(
-            f"{label!r} cannot be a tool's name, which has 1 to 64 of a-z, A-Z, 0-9, `_` and `-`. "
-            'Give it one: tool(..., name="...")'
-        )
-    if effect not in _EFFECTS:
-        raise ToolDefinitionError(f"tool {label}: effect is one of {', '.join(_EFFECTS)}, not {effect!r}")
-    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        raise ToolDefinitionError(f"tool {label}: it is a generator; return a list instead")
-
-
-def _own_name(function: Any, inner: Any) -> str:
-    source: Any = inner if isinstance(function, functools.partial) else function
-    return str(getattr(source, "__name__", type(source).__name__))
-
-
-def _docstring(function: Any, inner: Any) -> Docstring:
-    if isinstance(function, types.MethodType):
-        return parse_docstring(inspect.getdoc(function) or "")
-    found = getattr(inner, "__doc__", None)
-    if not found and not isinstance(function, functools.partial):
-        found = getattr(function, "__doc__", None)
-        # a dataclass without a docstring gets its signature as one
-        found = None if found and found.startswith(f"{type(function).__name__}(") else found
-    return parse_docstring(found if isinstance(found, str) else "")
+def _plain_function(function: Any) -> Any:
+    """What is called, where it can be called and is no class."""
+    if not callable(function) or isinstance(function, type):
+        raise ToolDefinitionError(f"a tool is made of a function, a method or a callable object, not of {function!r}")
+    return cast("AnyTool", function).function if isinstance(function, Tool) else function
 
 
 def _is_async(function: Any) -> bool:
-    while isinstance(function, functools.partial):
-        function = cast("functools.partial[Any]", function).func
-    if isinstance(function, Tool):
-        return function.is_async
-    call = cast("Any", type(function)).__call__
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
-
-
-def _json_problem(error: Exception, text: str) -> str:
-    """What is wrong and where, in characters from 1: msgspec counts bytes from 0."""
-    if isinstance(error, RecursionError):
-        return "they are nested too deeply"
-    if isinstance(error, UnicodeEncodeError):
-        return f"half of a surrogate pair (at character {error.start + 1})"
-    message = str(error).removeprefix("JSON is malformed: ")
-    if found := _BYTE.fullmatch(message):
-        before = text.encode()[: int(found[2])].decode(errors="ignore")
-        return f"{found[1]} (at character {len(before) + 1})"
-    if message == "Input data was truncated" and _HALF_PAIR.search(text):
-        return "half of a surrogate pair, or they end too early"
-    if message == "Input data was truncated":
-        return f"they end too early (at character {len(text) + 1})"
-    return message[:1].lower() + message[1:]
+    plain = without_partials(function)
+    return cast("AnyTool", plain).is_async if isinstance(plain, Tool) else is_coroutine_function(plain)
