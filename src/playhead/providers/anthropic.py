@@ -36,5 +36,11 @@ PROVIDER = Provider(
     headers=(("anthropic-version", "2023-06-01"),),
     models_url="/models?limit=1000",
     aliases=("claude",),
-    dialect=Dialect(option_fields=fields_of(AnthropicOptions, HEADERS), option_headers=HEADERS),
+    dialect=Dialect(
+        # Only models from Claude 4.5 on hold an answer to a schema.
+        # https://platform.claude.com/docs/en/build-with-claude/structured-outputs
+        output="tool",
+        option_fields=fields_of(AnthropicOptions, HEADERS),
+        option_headers=HEADERS,
+    ),
 )

@@ -32,6 +32,9 @@ PROVIDER = Provider(
     hosts=("*.openai.azure.com", "*.services.ai.azure.com", "*.cognitiveservices.azure.com"),
     aliases=("azure-openai",),
     dialect=Dialect(
-        cache="key", call_id=CALL_ID, option_fields=fields_of(AzureOptions, {"organization": "", "project": ""})
+        cache="key",
+        call_id=CALL_ID,
+        output_with_tools="native",
+        option_fields=fields_of(AzureOptions, {"organization": "", "project": ""}),
     ),
 )

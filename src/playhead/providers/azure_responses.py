@@ -17,5 +17,5 @@ PROVIDER = Provider(
     auth=AZURE.auth,
     variables=AZURE.variables,
     issuer="azure",
-    dialect=Dialect(option_fields=fields_of(OpenAIResponsesOptions, HEADERS)),
+    dialect=Dialect(output_with_tools="native", option_fields=fields_of(OpenAIResponsesOptions, HEADERS)),
 )

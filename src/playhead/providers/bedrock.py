@@ -51,6 +51,7 @@ CLAUDE = Route(
     dialect=Dialect(
         body={"anthropic_version": "bedrock-2023-05-31"},
         without=("model", "stream"),
+        output="tool",
         option_fields=fields_of(BedrockClaudeOptions, _HEADERS),
         option_headers=_HEADERS,
     ),
@@ -72,5 +73,8 @@ PROVIDER = Provider(
         "https://bedrock.{region}.amazonaws.com/inference-profiles?maxResults=1000",
     ),
     aliases=("aws", "amazon-bedrock"),
-    dialect=Dialect(option_fields=fields_of(BedrockOptions)),
+    dialect=Dialect(
+        output="tool",  # few of its models hold an answer to a schema
+        option_fields=fields_of(BedrockOptions),
+    ),
 )

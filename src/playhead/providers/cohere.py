@@ -12,5 +12,9 @@ PROVIDER = Provider(
     public=True,
     hosts=("api.cohere.com",),
     models_url="https://api.cohere.ai/v1/models?page_size=1000&endpoint=chat",
-    dialect=Dialect(unsupported=("logprobs", "parallel_tool_calls", "service_tier", "user"), max_tokens="max_tokens"),
+    dialect=Dialect(
+        unsupported=("logprobs", "parallel_tool_calls", "service_tier", "user"),
+        max_tokens="max_tokens",
+        output="tool",  # a schema is taken only in parts. https://docs.cohere.com/docs/structured-outputs
+    ),
 )

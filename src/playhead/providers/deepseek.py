@@ -26,6 +26,7 @@ PROVIDER = Provider(
         reasoning="thinking",
         reasoning_history=True,
         schema="json_object",
+        output="tool",
         option_fields=fields_of(DeepSeekOptions),
     ),
 )

@@ -27,5 +27,10 @@ PROVIDER = Provider(
     auth="x-goog-api-key",
     models_url="/models?pageSize=1000",
     aliases=("gemini",),
-    dialect=Dialect(option_fields=fields_of(GoogleOptions)),
+    dialect=Dialect(
+        # Gemini 2.5 and before refuse a schema beside tools (400).
+        # https://github.com/googleapis/python-genai/issues/867
+        output_with_tools="tool",
+        option_fields=fields_of(GoogleOptions),
+    ),
 )

@@ -30,6 +30,9 @@ PROVIDER = Provider(
     dialect=Dialect(
         # 400 for the first; the others are taken, and do nothing yet.
         unsupported=("logprobs", "presence_penalty", "frequency_penalty"),
+        # Not all models take a schema (400), and none takes one beside tools.
+        # https://console.groq.com/docs/structured-outputs
+        output="tool",
         option_fields=fields_of(GroqOptions),
     ),
 )

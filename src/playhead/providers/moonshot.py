@@ -30,6 +30,7 @@ PROVIDER = Provider(
         reasoning_history=True,
         cache="key",
         schema="json_object",
+        output="tool",
         option_fields=fields_of(MoonshotOptions),
     ),
 )

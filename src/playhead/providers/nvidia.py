@@ -25,6 +25,7 @@ PROVIDER = Provider(
     public=True,
     dialect=Dialect(
         max_tokens="max_tokens",
+        output="tool",  # only some models take a schema
         option_fields=fields_of(NvidiaOptions),
     ),
 )

@@ -24,6 +24,8 @@ PROVIDER = Provider(
     dialect=Dialect(
         unsupported=("parallel_tool_calls", "service_tier", "user"),
         max_tokens="max_tokens",
+        # A schema beside tools lets no tool be called. https://github.com/ollama/ollama/issues/13750
+        output_with_tools="tool",
         option_fields=fields_of(OllamaOptions),
     ),
 )

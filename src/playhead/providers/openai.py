@@ -44,6 +44,7 @@ PROVIDER = Provider(
     dialect=Dialect(
         cache="key",
         call_id=CALL_ID,
+        output_with_tools="native",
         option_fields=fields_of(OpenAIOptions, HEADERS),
         option_headers=HEADERS,
     ),

@@ -38,5 +38,9 @@ PROVIDER = Provider(
     key_env="OPENAI_API_KEY",
     wire="openai_responses",
     issuer="openai",
-    dialect=Dialect(option_fields=fields_of(OpenAIResponsesOptions, HEADERS), option_headers=HEADERS),
+    dialect=Dialect(
+        output_with_tools="native",
+        option_fields=fields_of(OpenAIResponsesOptions, HEADERS),
+        option_headers=HEADERS,
+    ),
 )

@@ -47,6 +47,8 @@ PROVIDER = Provider(
         body={"usage": {"include": True}},
         reasoning="reasoning",
         cache="breakpoints",
+        # Only some models, at some hosts, take a schema. https://openrouter.ai/docs/structured-outputs
+        output="tool",
         option_fields=fields_of(OpenRouterOptions, HEADERS),
         option_headers=HEADERS,
     ),

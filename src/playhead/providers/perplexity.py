@@ -43,6 +43,7 @@ PROVIDER = Provider(
         unsupported=("seed", "stop", "logprobs", "tool_choice", "parallel_tool_calls", "service_tier", "user"),
         max_tokens="max_tokens",
         stream_usage=False,  # it is always sent
+        output_with_tools="native",  # it knows no tools of the caller's
         option_fields=fields_of(PerplexityOptions),
     ),
 )

@@ -32,6 +32,7 @@ PROVIDER = Provider(
     dialect=Dialect(
         unsupported=("service_tier", "user"),
         max_tokens="max_tokens",
+        output="tool",  # only some models take a schema. https://docs.together.ai/docs/json-mode
         option_fields=fields_of(TogetherOptions),
     ),
 )

@@ -31,6 +31,7 @@ PROVIDER = Provider(
     dialect=Dialect(
         reasoning="reasoning",
         cache="breakpoints",
+        output="tool",  # only some vendors take a schema
         option_fields=fields_of(VercelOptions, HEADERS),
         option_headers=HEADERS,
     ),

@@ -23,6 +23,7 @@ CLAUDE = Route(
         stream_path="/publishers/anthropic/models/{model}:streamRawPredict",
         body={"anthropic_version": "vertex-2023-10-16"},
         without=("model",),
+        output=ANTHROPIC.dialect.output,
         option_fields=ANTHROPIC.dialect.option_fields,
         option_headers=ANTHROPIC.dialect.option_headers,
     ),

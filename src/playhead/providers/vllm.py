@@ -44,5 +44,9 @@ PROVIDER = Provider(
     key_env="VLLM_API_KEY",
     key_required=False,
     variables={"address": ("VLLM_BASE_URL", "VLLM_API_BASE", "=http://127.0.0.1:8000")},
-    dialect=Dialect(option_fields=fields_of(VLLMOptions)),
+    dialect=Dialect(
+        # A schema beside tools lets no tool be called. https://github.com/vllm-project/vllm/issues/39929
+        output_with_tools="tool",
+        option_fields=fields_of(VLLMOptions),
+    ),
 )

@@ -31,6 +31,7 @@ PROVIDER = Provider(
         max_tokens="max_tokens",
         reasoning="thinking",
         schema="json_object",
+        output="tool",
         option_fields=fields_of(ZAIOptions),
     ),
 )

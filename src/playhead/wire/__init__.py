@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from ..errors import DecodeError, PlayheadError, ProviderError
 from ..events import MessageEvent
-from ..messages import ModelRequest
+from ..messages import ModelRequest, ModelResponse
 from ._describe import describe_request
 from ._dialect import Dialect, Encoded, RequestSummary
 
@@ -64,6 +64,11 @@ class Decoder(Protocol):
     """
 
     error: DecodeError | ProviderError | None
+
+    @property
+    def so_far(self) -> ModelResponse | None:
+        """What is known of the answer, whole or not: its parts, usage and cost. None before its first fact."""
+        ...
 
     def feed(self, data: bytes) -> list[MessageEvent]:
         """Take some bytes.

@@ -152,6 +152,7 @@ class Assembler:
         self.calls: list[Call] = []
         self.wire = wire
         self.origin = origin
+        self._begun = False
         self._known: set[tuple[str | None, str | None]] = set()
         self._details: dict[tuple[str | None, str], _Fragments] = {}
         self._prose: Prose | None = None
@@ -168,7 +169,7 @@ class Assembler:
         self.id = self.id or id
         self.model = self.model or model
         if self.state == "idle":
-            self.state = "open"
+            self.state, self._begun = "open", True
             self._events.append(MessageStart(id, model))
 
     def text(self, delta: str) -> None:
@@ -310,26 +311,38 @@ class Assembler:
         for built in self._parts:
             if isinstance(built, Prose):
                 self.end_prose(built)
-        parts = [built.part() if isinstance(built, Prose | Call) else built for built in self._parts]
+        response = self._response()
+        parts = response.message.parts
         self._events.extend(
             PartEnd(n, part)
             for n, (built, part) in enumerate(zip(self._parts, parts, strict=True))
             if isinstance(built, Call) and not built.ended
         )
         self.state = "done"
-        response = ModelResponse(
-            Message("assistant", tuple(parts)),
+        self._events.append(MessageEnd(response))
+
+    @property
+    def so_far(self) -> ModelResponse | None:
+        """What is known of the answer, whole or not: its parts, its usage, its cost. None before its first fact.
+
+        Made when it is asked for: nothing is kept for it while the answer arrives.
+        """
+        return self._response() if self._begun else None
+
+    def _response(self) -> ModelResponse:
+        parts = tuple(built.part() if isinstance(built, Prose | Call) else built for built in self._parts)
+        return ModelResponse(
+            Message("assistant", parts),
             self.finish_reason or "other",
             self.raw_finish_reason,
             self.usage,
             self.cost,
             self.id,
             self.model,
-            self.metadata,
+            dict(self.metadata),
             sources=tuple(self.sources),
             wire=self.wire,
         )
-        self._events.append(MessageEnd(response))
 
     def _name(self, call: Call) -> None:
         if not call.id:  # Some servers send none, and the result must name something.

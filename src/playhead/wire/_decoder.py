@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from ..errors import DecodeError, ProviderError, TruncatedStream
 from ..events import MessageEvent
+from ..messages import ModelResponse
 from ._assembler import Assembler
 from ._json import JSONObject, loads, obj
 from ._sse import SSEDecoder
@@ -56,6 +57,11 @@ class BaseDecoder:
         self._sniffed = False
         self._head: bytes = b""
         self.error: DecodeError | ProviderError | None = None
+
+    @property
+    def so_far(self) -> ModelResponse | None:
+        """What is known of the answer, whole or not. See `playhead.wire.Decoder`."""
+        return self._out.so_far
 
     def feed(self, data: bytes) -> list[MessageEvent]:
         """Take some bytes. See `playhead.wire.Decoder`."""

@@ -27,6 +27,10 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         cache: how chat completions are told of caching: `key` (`prompt_cache_key`), `breakpoints`
             (`cache_control` on pieces of content), or not at all.
         schema: how far chat completions can be held to a JSON schema: `json_schema`, or only `json_object`.
+        output: how models are held to the type of an output: by the format of the answer (`native`), by the arguments
+            of a tool, or by words; what works with all of the provider's models. Never `native` without `schema`.
+        output_with_tools: the same for requests that have tools; as `output` says where it is None. Servers that hold
+            the answer to a format from its first token on let no tool be called.
         call_id: a pattern that ids of tool calls must match; others are replaced, the same way everywhere.
         option_fields: provider options that are fields of the body.
         option_headers: provider options that are headers, and their names on the wire.
@@ -44,6 +48,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_history: bool = False
     cache: Literal["key", "breakpoints"] | None = None
     schema: Literal["json_schema", "json_object"] | None = "json_schema"
+    output: Literal["native", "tool", "prompt"] = "native"
+    output_with_tools: Literal["native", "tool", "prompt"] | None = "tool"
     call_id: str | None = None
     option_fields: tuple[str, ...] = ()
     option_headers: dict[str, str] = {}
