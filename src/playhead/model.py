@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
@@ -23,6 +24,29 @@ from .wire import Decoder, Encoded, wire_format
 DRAIN_S = 0.5
 """Seconds that a provider has for ending its response after it said that the answer is whole."""
 
+T = TypeVar("T")
+
+
+class Watch:
+    """Looks on while an answer is read. This one does nothing; another may lose its patience.
+
+    Attributes:
+        decoder: what reads the answer, from when its head is there: it knows what came so far.
+    """
+
+    decoder: Decoder | None = None
+
+    async def over(self, coming: Awaitable[T]) -> T:
+        """Wait for the provider: for the head of its response, or for a piece of the body.
+
+        Args:
+            coming: what is waited for.
+        """
+        return await coming
+
+    def saw(self, events: Sequence[MessageEvent]) -> None:
+        """A piece of the body brought these events; they may be none."""
+
 
 class Model:
     """A model of a provider.
@@ -30,10 +54,12 @@ class Model:
     Args:
         provider: where it is reached.
         id: its name there.
-        api_key: instead of the one in the provider's environment variable.
+        api_key: instead of the one in the provider's environment variable. A function gives it anew for each request,
+            and once more where a key is refused as wrong or out of date; it is called on the event loop, so that it
+            should be quick.
     """
 
-    def __init__(self, provider: Provider, id: str, *, api_key: str | None = None) -> None:
+    def __init__(self, provider: Provider, id: str, *, api_key: str | Callable[[], str] | None = None) -> None:
         self.provider = provider = provider.for_model(id)
         self.id = id
         self._api_key = api_key
@@ -42,9 +68,24 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self.provider.name}:{self.id})"
 
+    @property
+    def name(self) -> str:
+        """How it is called: `provider:model`."""
+        return f"{self.provider.name}:{self.id}"
+
     def key(self) -> str | None:
-        """The API key, from what was given or from the environment; None where there is none."""
-        return self._api_key or self.provider.key()
+        """The API key, from what was given or from the environment; None where there is none.
+
+        Raises:
+            MissingKey: the function that was given for it gives none, and one is needed.
+        """
+        given = self._api_key
+        if not callable(given):
+            return given or self.provider.key()
+        key = (given() or "").strip() or self.provider.key()
+        if not key and self.provider.key_required:
+            raise MissingKey(f"the function that was given as api_key= gives no API key for {self.provider.name}")
+        return key
 
     def require_key(self) -> None:
         """Make sure that there is a key where one is needed.
@@ -52,6 +93,8 @@ class Model:
         Raises:
             MissingKey: there is none.
         """
+        if callable(self._api_key):
+            return  # It is asked when the request is signed.
         names = self.provider.key_names
         if self.provider.key_required and names and not self.key():
             raise MissingKey(
@@ -106,8 +149,13 @@ class Model:
         query = "&".join(filter(None, (base.query, query)))
         return urlunsplit(base._replace(path=base.path.rstrip("/") + path, query=query))
 
-    async def stream(self, request: Request, transport: Transport) -> AsyncGenerator[MessageEvent]:
+    async def stream(
+        self, request: Request, transport: Transport, watch: Watch | None = None
+    ) -> AsyncGenerator[MessageEvent]:
         """Send a request and give events as they arrive, `MessageEnd` last, when the whole response is there.
+
+        Args:
+            watch: looks on, and sees to it that nobody waits for ever.
 
         Raises:
             ProviderError: the provider refused, before or during the stream.
@@ -115,22 +163,24 @@ class Model:
             DecodeError: the provider broke its format.
             TransportError: no response came, or none in time.
         """
-        response = await transport.send(request)
+        watch = watch or Watch()
+        response = await watch.over(transport.send(request))
         try:
             # The same when it is played as when it was recorded, so that results can be compared.
             headers = {name.lower(): value for name, value in allowed_headers(response.headers)}
             if not 200 <= response.status < 300 or response.status == 204:
-                raise await self._refusal(response, headers)
-            decoder = self._wire.Decoder(self.provider.origin)
+                raise await self._refusal(response, headers, watch)
+            decoder = watch.decoder = self._wire.Decoder(self.provider.origin)
             try:
-                async for event in _events(response, decoder):
-                    if isinstance(event, MessageEnd):
-                        response.settle("whole")
-                        await _drain(response)
-                        await response.aclose()
-                        yield MessageEnd(msgspec.structs.replace(event.response, headers=headers))
-                    else:
-                        yield event
+                async with aclosing(_events(response, decoder, watch)) as events:
+                    async for event in events:
+                        if isinstance(event, MessageEnd):
+                            response.settle("whole")
+                            await _drain(response)
+                            await response.aclose()
+                            yield MessageEnd(msgspec.structs.replace(event.response, headers=headers))
+                        else:
+                            yield event
             except ProviderError as error:
                 response.settle("refused")
                 raise refused(error, response.status, headers, self.provider, self.id) from error
@@ -146,9 +196,9 @@ class Model:
         finally:
             await response.aclose()
 
-    async def _refusal(self, response: Response, headers: dict[str, str]) -> ProviderError:
+    async def _refusal(self, response: Response, headers: dict[str, str], watch: Watch) -> ProviderError:
         try:
-            body = await response.read()
+            body = await watch.over(response.read())
         except TransportError:
             body = b""  # The status says enough.
         error = self._wire.read_error(body, response.status)
@@ -158,10 +208,13 @@ class Model:
         return refused(error, response.status, headers, self.provider, self.id)
 
 
-async def _events(response: Response, decoder: Decoder) -> AsyncIterator[MessageEvent]:
+async def _events(response: Response, decoder: Decoder, watch: Watch) -> AsyncGenerator[MessageEvent]:
     try:
-        async for chunk in response:
-            for event in decoder.feed(chunk):
+        pieces = aiter(response)
+        while (piece := await watch.over(anext(pieces, None))) is not None:
+            events = decoder.feed(piece)
+            watch.saw(events)
+            for event in events:
                 yield event
                 if isinstance(event, MessageEnd):
                     return

@@ -252,7 +252,9 @@ def test_only_a_429_tells_to_wait_where_nothing_is_said_and_unknown_statuses_wor
 def test_a_run_hears_of_a_refusal_as_of_any_other() -> None:
     script = Script(("hello",))
     agent = ph.Agent(
-        "compat:http://script.test/v1#m", transport=Faults.parse("429:retry-after=2@call=1").around(script.transport)
+        "compat:http://script.test/v1#m",
+        transport=Faults.parse("429:retry-after=2@call=1").around(script.transport),
+        retry=False,
     )
     with pytest.raises(ph.ProviderError) as caught:
         agent.run_sync("go")

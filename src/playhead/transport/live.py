@@ -187,6 +187,14 @@ class LiveTransport:
                 read=self._read_timeout,
             )
             raise TransportError(text, kind=kind) from error
+        except BaseExceptionGroup as group:  # Of anyio, where several addresses are tried.
+            found = group.subgroup(ConfigError)
+            if found is None:
+                raise
+            first: BaseException = found
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            raise first from None
 
 
 def _parse_url(text: str) -> httpx2.URL:

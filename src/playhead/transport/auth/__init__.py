@@ -21,8 +21,8 @@ class AuthTransport:
     """A transport around a transport that signs requests.
 
     A provider may echo a key, as in "invalid API key: ..."; above this transport nobody hears it. A request that is
-    refused because its token is old is sent once more with a new one, where there is one. Credentials go to the URL
-    of the request and nowhere else: redirects are not followed.
+    refused because its key or its token is old is sent once more with a new one, where there is one; the tape has the
+    second answer alone. Credentials go to the URL of the request and nowhere else: redirects are not followed.
 
     Args:
         inner: what sends the signed request.

@@ -45,8 +45,9 @@ class Aws:
 
     async def sign_anew(self, request: Request, refused: Signed, response: Response) -> Signed | None:
         """Once more with credentials that are looked for anew, where the old ones have expired."""
-        why = response.header("x-amzn-errortype") or ""
-        if self._key.signed().headers or not why.startswith(_OLD):
+        if (new := self._key.signed()).headers:
+            return new if new.secrets != refused.secrets else None
+        if not (response.header("x-amzn-errortype") or "").startswith(_OLD):
             return None
         forget("aws", _session())
         try:

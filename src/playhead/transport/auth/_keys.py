@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...errors import ConfigError
 from ...http import Request, Response
 from ._scheme import Signed
 
@@ -12,7 +13,8 @@ class KeyInHeader:
     """Signs with a key in a header.
 
     Args:
-        key: gives the key, or None where there is none: then requests go out as they are.
+        key: gives the key, or None where there is none: then requests go out as they are. It is asked for each
+            request.
         name: the header's.
         prefix: what stands before the key.
     """
@@ -27,8 +29,15 @@ class KeyInHeader:
         """The header."""
         return self.signed()
 
-    async def sign_anew(self, request: Request, refused: Signed, response: Response) -> None:
-        """There is no other key."""
+    async def sign_anew(self, request: Request, refused: Signed, response: Response) -> Signed | None:  # noqa: ARG002
+        """Once more with the key of now, where that is another and the status is 401."""
+        if response.status != 401:
+            return None
+        try:
+            signed = self.signed()
+        except ConfigError:
+            return None  # What the provider said tells more.
+        return signed if signed.secrets and signed.secrets != refused.secrets else None
 
     def signed(self) -> Signed:
         """The header; nothing where there is no key."""

@@ -92,8 +92,10 @@ class Bearer:
 
     async def sign_anew(self, request: Request, refused: Signed, response: Response) -> Signed | None:  # noqa: ARG002
         """Once more with a new token, where the first was one and the status is 401."""
-        if response.status != 401 or self._key.signed().headers:
+        if response.status != 401:
             return None
+        if (new := self._key.signed()).headers:
+            return new if new.secrets != refused.secrets else None
         try:
             token = await self._tokens().get(refused.secrets[0])
         except (ConfigError, TransportError):
