@@ -1,5 +1,5 @@
 """
-The pytest plugin, registered by the package: a fixture `tape`, named after the test.
+The pytest plugin, registered by the package: a fixture `tape`, named after the test, and a fixture `block_network`.
 
     def test_sum(tape):
         result = agent.run_sync("Add 2 and 3")     # on the tape that is open around it
@@ -12,6 +12,8 @@ The pytest plugin, registered by the package: a fixture `tape`, named after the 
     --playhead=off       everything goes out, nothing is recorded
 
 Each test has a file of its own, so that tests may run in any order and side by side.
+
+With `playhead_block_network = true` in the configuration nothing goes out of a test, unless its tape is recorded.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 _MODES = ("auto", "replay", "record", "resume", "off")
 _UNPLAYED = ("report", "error", "ignore")
-_OPTIONS = ("mode", "path", "unplayed", "on_divergence", "in_doubt", "speed", "cut", "redact", "faults")
+_OPTIONS = ("mode", "path", "unplayed", "on_divergence", "in_doubt", "speed", "cut", "redact", "faults", "network")
 _TAPE: pytest.StashKey[OpenTape] = pytest.StashKey()
 _PASSED: pytest.StashKey[list[bool]] = pytest.StashKey()
 _PROPERTY = "playhead_unplayed"
@@ -40,7 +42,8 @@ _LONGEST_NAME = 200
 
 _MARKER = (
     "playhead(mode=None, path=None, unplayed=None, on_divergence='strict', ...): how the `tape` fixture opens its "
-    "tape. path: a file beside the test's own; unplayed: 'report', 'error' or 'ignore'; else as playhead.open_tape"
+    "tape. path: a file beside the test's own; unplayed: 'report', 'error' or 'ignore'; network=True: the test may "
+    "go out, whatever `playhead_block_network` says; else as playhead.open_tape"
 )
 
 
@@ -63,6 +66,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("playhead", "the default of --playhead", default="auto")
     parser.addini("playhead_unplayed", "the default of --playhead-unplayed", default="report")
     parser.addini("playhead_tapes", "the folder of the tapes, beside the file of the tests", default="tapes")
+    parser.addini(
+        "playhead_block_network",
+        "whether nothing goes out of a test, unless its tape is recorded",
+        type="bool",
+        default=False,
+    )
     parser.addini("playhead_ending", "the ending of new tapes, which says their format", default=".jsonl")
 
 
@@ -71,6 +80,31 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     _setting(config, "playhead", _MODES)
     _setting(config, "playhead_unplayed", _UNPLAYED)
+    if config.getini("playhead_block_network"):
+        config.pluginmanager.register(_BlockedTests(), "playhead-block-network")
+
+
+class _BlockedTests:
+    """Takes the network from the tests of a project that asks for it."""
+
+    @pytest.fixture(autouse=True)
+    def _playhead_block_network(self, request: pytest.FixtureRequest) -> Generator[None]:
+        if _may_go_out(request):
+            yield
+            return
+        from .testing import block_network
+
+        with block_network():
+            yield
+
+
+@pytest.fixture
+def block_network() -> Generator[None]:
+    """Nothing goes out of the test: whoever opens a connection to another machine gets `NetworkBlocked`."""
+    from .testing import block_network
+
+    with block_network():
+        yield
 
 
 @pytest.fixture
@@ -84,8 +118,9 @@ def tape(request: pytest.FixtureRequest) -> Generator[OpenTape]:
     from .tape.open import open_tape
 
     options = _options(request)
+    options.pop("network", None)
     wanted: str = options.pop("unplayed", None) or _setting(request.config, "playhead_unplayed", _UNPLAYED)
-    mode: Any = options.pop("mode", None) or _setting(request.config, "playhead", _MODES)
+    mode: Any = _mode(request, options)
     file = _file(request, options.pop("path", None))
     if mode not in ("replay", "off"):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -162,6 +197,24 @@ def _setting(config: pytest.Config, name: str, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
+def _mode(request: pytest.FixtureRequest, options: dict[str, Any]) -> str:
+    """How a test's tape is opened; it is taken out of the options."""
+    return str(options.pop("mode", None) or _setting(request.config, "playhead", _MODES))
+
+
+def _may_go_out(request: pytest.FixtureRequest) -> bool:
+    """Whether a test says so, or has a tape on which something new may come."""
+    options = _options(request)
+    if options.get("network"):
+        return True
+    if "tape" not in request.fixturenames:
+        return False
+    mode = _mode(request, options)
+    if mode == "auto":
+        return not _file(request, options.get("path")).exists()
+    return mode != "replay"
+
+
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Those of the markers, the nearest first."""
     options: dict[str, Any] = {}
@@ -222,9 +275,11 @@ def _unplayed(opened: OpenTape) -> list[str]:
 
 
 def _line(effect: Effect) -> str:
-    from .tape.effects import Interaction
+    from .tape.effects import Interaction, Reading
     from .tape.redact import safe_url
 
     if isinstance(effect, Interaction):
         return f"{effect.request.method} {safe_url(effect.request.url)} in lane {effect.lane}"
+    if isinstance(effect, Reading):
+        return f"the reading {effect.name!r} in lane {effect.lane}"
     return f"{effect.name}({effect.arguments}) in lane {effect.lane}"
