@@ -22,9 +22,7 @@ def tool_end_late() -> ph.Agent:
     ends: list[Callable[[], object]] = []
     call = Recorder.call
 
-    async def run_tool(
-        self: Playhead, asked: ToolRun, run: Callable[[], Awaitable[ToolRun]], **_: Any
-    ) -> ToolRun:
+    async def run_tool(self: Playhead, asked: ToolRun, run: Callable[[], Awaitable[ToolRun]], **_: Any) -> ToolRun:
         recording = self.opened.record_tool(asked, self.lane)
         result = await run()
         if recording is not None:

@@ -15,15 +15,30 @@ from playhead.crashtest.campaign import Case, crashtest
 from playhead.crashtest.report import COLUMNS, Row
 
 HERE = Path(__file__).parent
-AGENTS = (("shop", "buy"), ("chief", "weather"), ("plain", "go"), ("talker", "hello"))
+AGENTS = {
+    "agents.py": (("shop", "buy"), ("chief", "weather"), ("plain", "go"), ("talker", "hello")),
+    "feature_agents.py": (
+        ("typed", "report"),
+        ("worded", "report"),
+        ("steered", "measure"),
+        ("chief", "weather"),
+        ("front", "pay"),
+        ("careful", "buy"),
+        ("stumbling", "go"),
+        ("talkative", "talk"),
+    ),
+}
 
 
 def main() -> int:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     console, total, started = Console(), Row("all"), time.perf_counter()
-    for (agent, prompt), stream, ending in product(AGENTS, (True, False), (".jsonl", ".yaml")):
+    agents = [(file, *agent) for file, found in AGENTS.items() for agent in found]
+    for (file, agent, prompt), stream, ending in product(agents, (True, False), (".jsonl", ".yaml")):
+        if file == "feature_agents.py" and ending != ".jsonl":
+            continue  # Other formats hold no readings.
         rows: list[Row] = []
-        program = (sys.executable, "-m", "playhead.cli.crashtest", f"{HERE / 'agents.py'}:{agent}")
+        program = (sys.executable, "-m", "playhead.cli.crashtest", f"{HERE / file}:{agent}")
         for seed in range(seeds):
             report = crashtest(
                 Case(command=program, prompt=prompt, kills=None, seed=seed, stream=stream, ending=ending)
@@ -31,7 +46,7 @@ def main() -> int:
             rows = [sum(same, Row(same[0].kind)) for same in _by_kind([*rows, *report.rows])]
             for failure in report.failures:
                 console.fail(f"killed at {failure.points} (seed {seed})", [item.words for item in failure.broken])
-        console.line(f"{agent}, {'streamed' if stream else 'not streamed'}, {ending}", "bold")
+        console.line(f"{file}:{agent}, {'streamed' if stream else 'not streamed'}, {ending}", "bold")
         console.table(COLUMNS, [row.cells for row in rows])
         console.line()
         total = sum(rows, total)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
 
+from ..agent.background import BACKGROUND
 from ..events import PartDelta
 from ..tape.effects import ROOT, Effect, Interaction, Reading, Tape, ToolRun
 from ..tape.player import answers
@@ -114,9 +115,13 @@ def _intent(reference: Reference, after: Tape, notes: Notes) -> Iterator[Broken]
 
 
 def _ends(after: Tape) -> Iterator[Broken]:
-    """A call has the results of all tools before it, so that those have their ends."""
+    """A call has the results of all tools before it, so that those have their ends; but for work in the background,
+    which the model is told of later."""
     open_tools: defaultdict[str, set[str]] = defaultdict(set)
+    background = {reading.lane for reading in after.readings if reading.name == BACKGROUND}
     for effect in after.effects:
+        if isinstance(effect, ToolRun) and effect.lane in background:
+            continue
         if isinstance(effect, ToolRun):
             within = effect.lane.rpartition("/")[0]
             (open_tools[within].discard if effect.ended == "complete" else open_tools[within].add)(effect.lane)

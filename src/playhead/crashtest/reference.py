@@ -37,7 +37,7 @@ class Reference:
         self._name = path.name
         self._calls: dict[str, list[Interaction]] = {}
         for call in self.tape.interactions:
-            if answers(call) and not call.superseded:
+            if call.ended == "complete" and call.status is not None and not call.superseded:
                 self._calls.setdefault(_keys(call.lane, call.request)[0], []).append(call)
 
     def key(self, lane: str, request: Request) -> str:
