@@ -70,6 +70,7 @@ class Script:
     def agent(self, *tools: Callable[..., Any], **more: Any) -> Agent:
         """An agent whose model is this script."""
         more.setdefault("model", "compat:http://script.test/v1#m")
+        more.setdefault("retry", False)
         return Agent(tools=tools, transport=self.transport, **more)
 
     def _answer(self, request: Request) -> Response:

@@ -788,11 +788,11 @@ def test_a_long_message_is_cut_and_the_body_is_whole() -> None:
 
 
 def test_a_key_that_a_provider_echoes_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    from playhead.agent import agent as agent_module
+    from playhead.agent import outlets
 
     key = "sk-not-a-real-key-0123456789"
     body = json.dumps({"error": {"message": f"Incorrect API key provided: {key}.", "code": "invalid_api_key"}})
-    monkeypatch.setattr(agent_module, "_network", lambda _: MemoryTransport(lambda _: respond(401, body.encode())))
+    monkeypatch.setattr(outlets, "_network", lambda *_: MemoryTransport(lambda _: respond(401, body.encode())))
     with pytest.raises(ph.ProviderError) as caught:
         ph.Agent("openai:gpt-x", api_key=key).run_sync("go")
     error = caught.value

@@ -20,6 +20,7 @@ Everything that Playhead raises on purpose.
     + StepLimit              the model went on calling tools for too many steps
     + LimitExceeded          the next call would go beyond a limit on tokens, money, tool calls or time
     + OutputError            the model did not give an output of the type that was asked for
+    + Undecided              who was to decide about a tool call could not
     + ToolInDoubt            a tool was cut down in the middle and may not be run twice
   x ToolDefinitionError    a function cannot be made into a tool
 
@@ -242,6 +243,10 @@ class OutputError(RunError):
         super().__init__(message)
         self.text = text
         self.problems = problems
+
+
+class Undecided(RunError):
+    """Who was to decide about a tool call could not: it has not run. The tools beside it come to their ends first."""
 
 
 class ToolInDoubt(RunError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Literal, Protocol, TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 
 import msgspec
 
@@ -121,8 +121,10 @@ class Response:
         stream = self._stream
         try:
             # What is left half read would be closed some time later, by the garbage collector.
-            if isinstance(stream, AsyncGenerator) and not cast("AsyncGenerator[bytes]", stream).ag_running:
-                await cast("AsyncGenerator[bytes]", stream).aclose()
+            if isinstance(stream, AsyncGenerator):
+                pieces = cast("AsyncGenerator[bytes]", stream)
+                if not getattr(pieces, "ag_running", False):
+                    await pieces.aclose()
         finally:
             if close is not None:
                 await close()

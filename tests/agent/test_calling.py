@@ -339,6 +339,36 @@ def test_a_tape_that_ends_with_a_failure_is_played_to_that_failure(tmp_path: Pat
     assert (played.between, played.slept) == ([], [])
 
 
+def test_a_failure_that_is_played_does_not_look_through_the_whole_tape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.jsonl"
+    live = run(called(scripted(BUSY, "it works"), tape=path))
+    monkeypatch.delattr("playhead.tape.player.Player.unplayed")
+    assert run(called(None, tape=path, mode="replay")).events == live.events
+
+
+def test_a_fallback_that_has_no_words_ends_a_replay_as_it_ended_the_run(tmp_path: Path) -> None:
+    path, said = tmp_path / "t.jsonl", [ph.MediaPart("audio/wav", b"RIFF")]
+    models = [FIRST, SECOND]
+    live = run(called(scripted(BUSY), tape=path, models=models, retry=Retry.none, said=said))
+    played = run(called(None, tape=path, mode="replay", models=models, retry=Retry.none, said=said))
+    assert isinstance(live.error, ph.EncodeError)
+    assert (played.events, str(played.error)) == (live.events, str(live.error))
+
+
+def test_an_answer_that_can_no_longer_be_kept_is_an_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = ph.TapeError("the disk is full")
+
+    def chunk(*_: Any) -> None:
+        raise full
+
+    monkeypatch.setattr("playhead.tape.recorder.CallRecording.chunk", chunk)
+    outcome = run(called(scripted("never kept"), tape=tmp_path / "t.jsonl"))
+    assert outcome.error is full
+    assert [made.error for made in outcome.made] == [full]
+
+
 @pytest.mark.parametrize(
     "fault", ["cut:after=400@call=1", "stall:after=400@call=1", "500@call=1"], ids=["cut", "stall", "500"]
 )

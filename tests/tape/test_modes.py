@@ -117,6 +117,19 @@ def test_auto_records_where_there_is_no_tape_and_replays_where_there_is(tmp_path
         it.agent(add).run_sync("something else", tape=path, mode="auto")
 
 
+def test_auto_plays_the_tape_of_a_run_that_was_cancelled_to_where_it_ended(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    with script().agent(add).stream_sync("go", tape=path) as run:
+        for event in run:
+            if isinstance(event, ph.PartStart):
+                run.cancel()
+    assert run.result.finish_reason == "cancelled"
+    it = Script()
+    with it.agent(add).stream_sync("go", tape=path, mode="auto") as again:
+        assert again.finish().messages == run.result.messages
+    assert it.requests == []
+
+
 @ENDINGS
 def test_resume_plays_what_is_there_and_goes_on_live(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"t{ending}"

@@ -18,7 +18,6 @@ from ..http import Request
 from ..messages import ModelRequest, ModelResponse, ReasoningPart, ToolCallPart
 from ..model import Model, Watch
 from ..retry import Retry, Timeouts, helped_elsewhere, kind_of
-from ..tape.effects import Interaction
 from ..tape.playhead import Playhead
 from .outlets import Outlets
 
@@ -69,6 +68,7 @@ class Calling:
         strict_settings: whether a setting that a provider does not know is an error.
         on_attempt: told of each attempt once it has ended.
         before_attempt: told of each request before it is asked; what it raises ends the call.
+        limited: raises `LimitExceeded` where no other attempt may be made.
         cut_short: whether the run that is played was ended from outside, and not by an error on its tape.
         clock: seconds since the run began.
         sleep: waits for some seconds.
@@ -89,6 +89,7 @@ class Calling:
         strict_settings: bool = False,
         on_attempt: Callable[[AttemptMade], None] = lambda _: None,
         before_attempt: Callable[[ModelRequest, Model], None] = lambda _request, _model: None,
+        limited: Callable[[], None] = lambda: None,
         cut_short: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -106,6 +107,7 @@ class Calling:
         self._strict_settings = strict_settings
         self._on_attempt = on_attempt
         self._before_attempt = before_attempt
+        self._limited = limited
         self._cut_short = cut_short
         self._clock = clock or (lambda: time.monotonic() - begin)
         self._sleep = sleep
@@ -143,6 +145,8 @@ class Calling:
             except (ProviderError, TransportError, CodecError) as error:
                 n += 1
                 failure, following = error, self._following(error, place, n, sent=attempt is not None)
+                if following and attempt is not None and self._tape_ends_here() and self._sends(following[0], ask):
+                    following = None
                 if following is None:
                     _tell(error, earlier)
                     raise
@@ -169,8 +173,6 @@ class Calling:
     def _following(self, error: PlayheadError, place: int, n: int, *, sent: bool) -> tuple[int, float, float] | None:
         """The place of the model that is asked next, the seconds that are waited at most, and those that are waited
         now; None where nobody is asked."""
-        if sent and self._tape_ends_here():
-            return None
         longest = self._retry.bound(n, error)
         if longest is not None:
             played = sent and self._playhead.last_played
@@ -179,14 +181,24 @@ class Calling:
             return place + 1, 0.0, 0.0
         return None
 
+    def _sends(self, place: int, ask: Callable[[Model], ModelRequest]) -> bool:
+        """Whether another attempt would be sent. If not, that is how the run that is played has ended, and the tape
+        says nothing of it."""
+        model = self._models[place]
+        try:
+            self._limited()
+            model.encode(ask(model), strict_settings=self._strict_settings)
+        except PlayheadError:
+            return False
+        return True
+
     def _tape_ends_here(self) -> bool:
         """Whether what failed was played from a tape that holds no more of this run and may not grow: then the run
         that was recorded ended with this error, and so does this one."""
         playhead = self._playhead
         if playhead.growing or not playhead.last_played or playhead.opened.options.faults is not None:
             return False
-        left = playhead.opened.unplayed()
-        return not self._cut_short() and not any(isinstance(effect, Interaction) and effect.lane == playhead.lane for effect in left)
+        return not self._cut_short() and not playhead.opened.goes_on(playhead.lane)
 
 
 class _Attempt:
@@ -218,7 +230,7 @@ class _Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._patience.close()
-        if isinstance(error, TapeError | ConfigError):
+        if isinstance(error, ConfigError) or (isinstance(error, TapeError) and self._patience.decoder is None):
             return  # Nothing was sent.
         self._over(None, error)
 

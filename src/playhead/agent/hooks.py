@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .calling import AttemptMade
 
 _QUIET: AbstractContextManager[None] = nullcontext()
+_METHODS = ("run_start", "request", "event", "attempt", "around_tool", "run_end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +243,14 @@ def as_hooks(hooks: Sequence[Hooks | Callable[[Event], Any]] | Hooks | None) -> 
 
 def _as_hook(hook: object) -> Hooks:
     if isinstance(hook, Hooks):
+        waiting = [name for name in _METHODS if iscoroutinefunction(getattr(hook, name))]
+        if waiting:
+            raise ConfigError(f"{hook!r}: {waiting[0]} is a coroutine function, and nobody awaits what hooks return")
         return hook
     if hook is Hooks or (isinstance(hook, type) and Hooks in hook.__mro__):
         raise ConfigError(f"a hook should be an object: pass {hook.__name__}(...), not the class")
+    if iscoroutinefunction(hook):
+        raise ConfigError(f"a hook should be a plain function: nobody awaits {hook!r}, which is a coroutine function")
     if callable(hook):
         return _Listener(hook)
     raise ConfigError(f"a hook should be a Hooks or a function of an event, but is of type {type(hook).__name__}")

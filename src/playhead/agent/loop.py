@@ -4,15 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..messages import MediaPart, Message, ModelResponse, TextPart, ToolCallPart, ToolResultPart, system, user
+import msgspec
+
+from ..messages import (
+    MediaPart,
+    Message,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    system,
+    user,
+)
 
 
 def opening(
-    prompt: str | Sequence[str | TextPart | MediaPart] | None, instructions: str | None, history: Sequence[Message]
+    prompt: str | Sequence[str | TextPart | MediaPart] | None, history: Sequence[Message]
 ) -> tuple[Message, ...]:
-    """The messages with which a run begins. A history that has its own system message keeps it."""
-    first = (system(instructions),) if instructions and not any(m.role == "system" for m in history) else ()
-    return (*first, *history, *((user(prompt),) if prompt is not None else ()))
+    """The messages with which a run begins, without the agent's system prompt."""
+    return (*history, *((user(prompt),) if prompt is not None else ()))
+
+
+def instructed(messages: Sequence[Message], instructions: str, *, anew: bool = False) -> tuple[Message, ...]:
+    """The messages with a system prompt. A history that has its own keeps it.
+
+    Args:
+        instructions: the prompt; nothing where it is empty.
+        anew: whether this one stands instead of the history's own.
+    """
+    if anew:
+        messages = [message for message in messages if message.role != "system"]
+    if not instructions or any(message.role == "system" for message in messages):
+        return tuple(messages)
+    return (system(instructions), *messages)
+
+
+def also_instructed(messages: Sequence[Message], more: str) -> tuple[Message, ...]:
+    """The messages with a sentence behind what the system prompt says."""
+    if not more:
+        return tuple(messages)
+    for n, message in enumerate(messages):
+        if message.role == "system":
+            parts = (*message.parts, TextPart(f"\n\n{more}"))
+            return (*messages[:n], msgspec.structs.replace(message, parts=parts), *messages[n + 1 :])
+    return (system(more), *messages)
 
 
 def next_calls(response: ModelResponse) -> tuple[ToolCallPart, ...]:

@@ -3,47 +3,66 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import signal
 import threading
 from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from ..errors import ConfigError
 from ..events import Event
+from .approvals import Approvals
 from .result import RunResult
 from .run import Run
 
 T = TypeVar("T")
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as _TypeVar
 
-class SyncRun:
+    OutputT = _TypeVar("OutputT", default=str)
+else:
+    OutputT = TypeVar("OutputT")
+
+
+class SyncRun(Generic[OutputT]):
     """A run as a context manager and an iterator. See `playhead.agent.run.Run`.
 
     Args:
         run: what is run, in this thread, whenever an event is asked for.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run[OutputT]) -> None:
         self._run = run
         self._loop: _Loop | None = None
         self._entered = False
 
     @property
-    def result(self) -> RunResult:
+    def result(self) -> RunResult[OutputT]:
         """The finished result. Raises RunError where the run has not ended."""
         return self._run.result
 
     @property
-    def so_far(self) -> RunResult:
+    def so_far(self) -> RunResult[OutputT]:
         """The run as far as it came."""
         return self._run.so_far
 
-    def finish(self) -> RunResult:
+    def finish(self) -> RunResult[OutputT]:
         """Go on to the end, whether or not anybody looks at the events."""
         for _ in self:
             pass
         return self.result
+
+    def cancel(self, *, after_step: bool = False) -> None:
+        """End the run well, from any thread, or between two events. See `Run.cancel`."""
+        self._run.cancel(after_step=after_step)
+
+    def resume(self, approvals: Approvals) -> SyncRun[OutputT]:
+        """Go on after a pause. See `Run.resume`."""
+        return SyncRun(self._run.resume(approvals))
 
     def __enter__(self) -> Self:
         self._open()
@@ -64,6 +83,8 @@ class SyncRun:
         try:
             while (event := loop.until_done(following())) is not None:
                 yield event
+        except KeyboardInterrupt as stop:
+            raise _with_run(stop, self._run.so_far) from None
         finally:
             if not self._entered:  # Nobody else will.
                 self.close()
@@ -137,3 +158,66 @@ class _Loop:
         self._interrupted = True
         # The loop may be waiting for its sockets, and would not look at the task before one of them is ready.
         self._loop.call_soon_threadsafe(self._task.cancel)
+
+
+def awaited(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run to the end, for code that is not asynchronous; on another thread where an event loop runs in this one."""
+    if _a_loop_runs():
+        return _on_a_thread(coroutine)
+    made: list[T] = []
+
+    async def kept() -> None:
+        made.append(await coroutine)  # As the task's own result it would be written out by `signal.signal` (repr).
+
+    try:
+        asyncio.run(kept())
+        return made[0]
+    except KeyboardInterrupt as stop:
+        so_far = getattr(stop.__context__, "run", None)  # What was cancelled for it carries it.
+        raise (stop if so_far is None else _with_run(stop, so_far)) from None
+
+
+def _with_run(stop: KeyboardInterrupt, so_far: RunResult[Any]) -> KeyboardInterrupt:
+    """What leaves a run carries the run so far."""
+    stop.run = so_far  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+    return stop
+
+
+def _a_loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _on_a_thread(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on another thread, as in a notebook, where a loop runs in this one. Ctrl-C cancels it."""
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
+    outcome: Future[T] = Future()
+    inside = contextvars.copy_context()
+
+    async def told() -> T:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is one
+        begun.set_result((asyncio.get_running_loop(), task))
+        return await coroutine
+
+    def run() -> None:
+        try:
+            outcome.set_result(inside.run(asyncio.run, told()))
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=run, name="playhead-run")
+    thread.start()
+    try:
+        return outcome.result()
+    except BaseException:
+        if not outcome.done():  # It is this thread that is interrupted.
+            loop, task = begun.result()
+            with suppress(RuntimeError):  # The loop has just been closed.
+                loop.call_soon_threadsafe(task.cancel)
+        raise
+    finally:
+        thread.join()

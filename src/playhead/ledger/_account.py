@@ -22,11 +22,15 @@ class Account:
     Args:
         limits: how much it allows.
         began_s: where in the time of the account above its own time begins; None where their times add up.
+
+    Attributes:
+        beside: budgets that count the same. Its own time adds up there.
     """
 
     def __init__(self, limits: Limits, began_s: float | None = None) -> None:
         self.limits = limits
         self.began_s = began_s
+        self.beside: tuple[Account, ...] = ()
         self.attempts: list[Attempt] = []
         self.tokens = dict.fromkeys(("input_tokens", "output_tokens", "total_tokens"), 0)
         self.cost = 0.0

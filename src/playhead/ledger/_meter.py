@@ -10,6 +10,9 @@ from ._attempt import Attempt
 from ._ledger import Ledger
 from ._limits import Limits
 
+_LOCK = threading.RLock()
+"""One for all meters, which may share accounts, so that a look and a count are one step."""
+
 
 class Meter:
     """Counts what a run takes against its limits, and against those of the runs around it.
@@ -30,20 +33,22 @@ class Meter:
         self.limits = limits or Limits()
         self._own = Account(self.limits)
         self._above: Sequence[Account] = ()
-        self._lock = threading.RLock()  # One for a whole tree, so that a look and a count are one step.
 
     def __repr__(self) -> str:
         return f"Meter({self.limits!r}, attempts={len(self._own.attempts)}, cost={self._own.cost:g})"
 
-    def child(self, limits: Limits | None = None, *, began_s: float | None = None) -> Meter:
+    def child(
+        self, limits: Limits | None = None, *, began_s: float | None = None, budget: Meter | None = None
+    ) -> Meter:
         """A meter for a run inside this one, or for one that shares this budget.
 
         Args:
             limits: of its own, beside those that it shares.
             began_s: the elapsed seconds of this meter's run at which the child's began: its time passes within this
                 one's. Left out, the times of all children add up here.
+            budget: shared by the child as well. What is above it already is not counted twice.
         """
-        return _Child(limits, began_s, (self._own, *self._above), self._lock)
+        return _Child(limits, began_s, (self._own, *self._above), budget)
 
     @property
     def steps(self) -> int:
@@ -63,23 +68,29 @@ class Meter:
     @property
     def timed(self) -> bool:
         """Whether seconds are limited, here or above."""
-        return any(account.limits.seconds is not None for account in self._accounts)
+        return any(account.limits.seconds is not None for account in self.accounts)
+
+    @property
+    def counted(self) -> bool:
+        """Whether steps or tool calls are limited, here or above."""
+        limits = (account.limits for account in self.accounts)
+        return any(each.steps is not None or each.tool_calls is not None for each in limits)
 
     @property
     def ledger(self) -> Ledger:
         """Every attempt so far."""
-        with self._lock:
+        with _LOCK:
             return Ledger(tuple(self._own.attempts))
 
     def since(self, n: int) -> tuple[Attempt, ...]:
         """The attempts from number `n` on, from 0: for who looks at each of them once."""
-        with self._lock:
+        with _LOCK:
             return tuple(self._own.attempts[n:])
 
     def add(self, attempt: Attempt) -> None:
         """Count an attempt, here and above."""
-        with self._lock:
-            for account in self._accounts:
+        with _LOCK:
+            for account in self.accounts:
                 account.count(attempt)
 
     def before_call(self, elapsed_s: float | None = None, *, step: bool = True) -> None:
@@ -92,14 +103,14 @@ class Meter:
         Raises:
             LimitExceeded: there is nothing left of a limit of this meter, or of one above.
         """
-        with self._lock:
+        with _LOCK:
             self._note(elapsed_s)
-            for account in self._accounts:
+            for account in self.accounts:
                 account.check_usage()
                 if step:
                     account.check_step()
             if step:
-                for account in self._accounts:
+                for account in self.accounts:
                     account.steps += 1
 
     def before_tools(self, n: int, elapsed_s: float | None = None) -> None:
@@ -112,17 +123,17 @@ class Meter:
         Raises:
             LimitExceeded: they are more than what is left of a limit of this meter, or of one above.
         """
-        with self._lock:
+        with _LOCK:
             self._note(elapsed_s)
-            for account in self._accounts:
+            for account in self.accounts:
                 account.check_tools(n)
-            for account in self._accounts:
+            for account in self.accounts:
                 account.tool_calls += n
 
     def count(self, *, steps: int = 0, tool_calls: int = 0) -> None:
         """Steps and tool calls were made of which this meter was not asked: those inside a tool that was played."""
-        with self._lock:
-            for account in self._accounts:
+        with _LOCK:
+            for account in self.accounts:
                 account.steps += steps
                 account.tool_calls += tool_calls
 
@@ -132,25 +143,29 @@ class Meter:
         Args:
             elapsed_s: as in `before_call`.
         """
-        with self._lock:
+        with _LOCK:
             self._note(elapsed_s)
 
     @property
-    def _accounts(self) -> tuple[Account, ...]:
-        """From the inside out."""
-        return (self._own, *self._above)
+    def accounts(self) -> tuple[Account, ...]:
+        """From the inside out; then the budgets beside them."""
+        chain = (self._own, *self._above)
+        beside = {id(each): each for account in chain for each in account.beside}
+        return (*chain, *beside.values())
 
     def _note(self, elapsed_s: float | None) -> None:
         """Time passes, here and above: within the time of those above, or beside it."""
         if elapsed_s is None:
             return
         more: float | None = None
-        for account in self._accounts:
+        for account in (self._own, *self._above):
             if more is not None:
                 account.seconds += more
                 continue
             spent = max(0.0, elapsed_s - account.seconds)
             account.seconds += spent
+            for other in account.beside:
+                other.seconds += spent
             if account.began_s is None:
                 more = spent
             else:
@@ -161,11 +176,14 @@ class _Child(Meter):
     """A meter below others."""
 
     def __init__(
-        self, limits: Limits | None, began_s: float | None, above: Sequence[Account], lock: threading.RLock
+        self, limits: Limits | None, began_s: float | None, above: Sequence[Account], budget: Meter | None
     ) -> None:
         self.limits = limits or Limits()
         self._own = Account(self.limits, began_s)
-        self._above, self._lock = above, lock
+        self._above = above
+        if budget is not None:
+            known = {id(account) for account in self.accounts}
+            self._own.beside = tuple(account for account in budget.accounts if id(account) not in known)
 
 
 Budget = Meter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -61,12 +60,12 @@ def _made_at(response: ModelResponse) -> datetime | None:
     if date := response.headers.get("date"):
         try:
             made = parsedate_to_datetime(date)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
         else:
             return made if made.tzinfo else made.replace(tzinfo=UTC)
     made = response.metadata.get("created") or response.metadata.get("created_at")
-    if isinstance(made, bool) or not isinstance(made, int | float) or not math.isfinite(made):
+    if isinstance(made, bool) or not isinstance(made, int | float):
         return None
     try:
         return datetime.fromtimestamp(made, UTC)

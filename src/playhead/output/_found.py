@@ -68,7 +68,7 @@ def _embedded(text: str) -> list[object]:
             at = end
         except (ValueError, RecursionError):
             if opening[2]:
-                break  # It is JSON, and broken: a piece of it would pass for the whole.
+                return []  # It is JSON, and broken: a piece of it, or an earlier thought, would pass for the answer.
             failures += 1
             at = opening.end(1)
     return found

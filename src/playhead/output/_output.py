@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
 
 from ..errors import ConfigError
 from ..messages import ToolCallPart
+from ..tools._almost_json import repair_json
+from ..tools._callables import is_coroutine_function
 from ..tools._schema import Mismatch, Unsupported
 from ..wire import Dialect
 from ._found import find_json, looks_like_json, read_json
@@ -117,6 +119,10 @@ class Output(Generic[T]):
             ConfigError: the type cannot be told to a model, or not strictly; the message says why.
         """
         _check(mode, name, retries)
+        if is_coroutine_function(validate):
+            raise ConfigError(
+                "validate= of an output is a plain function: an asynchronous one cannot be awaited there"
+            )
         try:
             self._members = members_of(type)
         except Unsupported as error:
@@ -135,7 +141,7 @@ class Output(Generic[T]):
         self._validate = validate
         self._shape = Shape.of(self._members)
         self._tools = _tools(self._members, name or TOOL)
-        self.tool_names = tuple(self._tools)
+        self.tool_names = () if self.is_text else tuple(self._tools)
         if strict:
             self._check_strict(type)
 
@@ -204,7 +210,7 @@ class Output(Generic[T]):
             raise InvalidOutput([f"`{call.name}` takes no result"], advice, text=text)
         advice = f"Call {call.name} again with the right arguments."
         try:
-            made = shape.read(read_json(text if text.strip() else "{}"))
+            made = shape.read(_arguments(text))
         except Mismatch as mismatch:
             raise InvalidOutput(mismatch.args, advice, text=text) from mismatch
         except ValueError as error:
@@ -281,6 +287,22 @@ def _tools(members: tuple[Member, ...], name: str) -> dict[str, Shape]:
         for member in members
         if not member.is_text
     }
+
+
+def _arguments(text: str) -> object:
+    """The arguments of a call, as those of tools are read: almost-JSON is mended, but nothing is closed.
+
+    Raises:
+        ValueError: they are no JSON.
+    """
+    if not text.strip():
+        return {}
+    try:
+        return read_json(text)
+    except ValueError:
+        if (mended := repair_json(text, complete=False)) is None:
+            raise
+        return read_json(mended)
 
 
 def _no_json(text: str) -> str:

@@ -6,6 +6,7 @@ told to the model in the description. https://platform.openai.com/docs/guides/st
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -19,12 +20,14 @@ _KEPT = frozenset(
 )
 _TOLD = frozenset(
     {"default", "minLength", "maxLength", "uniqueItems", "minProperties", "maxProperties", "examples"}
-    | {"contentEncoding", "contentMediaType", "format"}
+    | {"contentEncoding", "contentMediaType", "format", "pattern"}
 )
 _SILENT = frozenset({"title", "discriminator", "$schema", "$comment", "$defs", "deprecated", "readOnly", "writeOnly"})
 _SCHEMAS = ("properties", "required", "additionalProperties", "items", "anyOf", "oneOf")
+_LOOKS_AROUND = re.compile(r"\(\?<?[=!]")  # pydantic's pattern for a Decimal does; it is refused.
 _FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
 _REF = "#/$defs/"
+_TYPES = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
 class NotStrict(ValueError):
@@ -71,7 +74,7 @@ def _keywords(schema: Schema) -> Schema:
     for key, value in schema.items():
         if key == "const":
             made["enum"] = [value]
-        elif key in _KEPT and (key != "format" or value in _FORMATS):
+        elif key in _KEPT and _is_supported(key, value):
             made[key] = value
         elif key in _TOLD:
             told += [] if key == "default" and value is None else [f"{key}: {_json(value)}"]
@@ -79,7 +82,19 @@ def _keywords(schema: Schema) -> Schema:
             raise NotStrict(f"`{key}` is not supported")
     if told:
         made["description"] = f"{made.get('description', '')} ({', '.join(told)})".lstrip()
+    if "enum" in made and "type" not in made:
+        made["type"] = sorted({_TYPES[type(value)] for value in made["enum"] if type(value) in _TYPES})
     return made
+
+
+def _is_supported(key: str, value: object) -> bool:
+    match key:
+        case "format":
+            return value in _FORMATS
+        case "pattern":
+            return _LOOKS_AROUND.search(str(value)) is None
+        case _:
+            return True
 
 
 def _object(schema: Schema, defs: Mapping[str, Schema], within: frozenset[str]) -> Schema:
@@ -87,7 +102,22 @@ def _object(schema: Schema, defs: Mapping[str, Schema], within: frozenset[str]) 
     if schema.get("additionalProperties", properties is None) is not False:
         raise NotStrict("an object has fields of any name")
     fields = {name: _strict(each, defs, within) for name, each in (properties or {}).items()}
+    for name in fields.keys() - set(cast("list[str]", schema.get("required", []))):
+        if not _has_nothing_to_say(schema["properties"][name], defs):
+            raise NotStrict(f"`{name}` may be left out, and a value for it would have to be made up")
     return {"additionalProperties": False, "properties": fields, "required": list(fields)}
+
+
+def _has_nothing_to_say(schema: Schema, defs: Mapping[str, Schema]) -> bool:
+    """Whether there is a value that says as much as none: a default, null, or something empty."""
+    if "default" in schema:
+        return True
+    name = str(schema.get("$ref", "")).removeprefix(_REF)
+    if name in defs:
+        schema = defs[name]
+    if "anyOf" in schema:
+        return any(each.get("type") in ("null", "array", "object") for each in schema["anyOf"])
+    return schema.get("type") in ("null", "array", "object") or None in schema.get("enum", [])
 
 
 def _items(schema: Schema, defs: Mapping[str, Schema], within: frozenset[str]) -> Schema:

@@ -20,6 +20,7 @@ from ..errors import ConfigError, Divergence, TapeError, ToolInDoubt
 from ..http import Request, Transport
 from .effects import Effect, Interaction, Reading, Tape, ToolRun
 from .lanes import fallback, lane_on, standing
+from .passed import outer_lanes
 from .player import Player
 from .playing import Cut
 from .recorder import CallRecording, Recorder, ToolRecording
@@ -162,6 +163,11 @@ class OpenTape:
             effects = self._recorded.effects if self._recorded else ()
             return tuple(effects[place] for place in self._player.unplayed() if place < len(effects))
 
+    def goes_on(self, lane: str) -> bool:
+        """Whether the tape holds calls of exactly this lane that have not been played."""
+        with self._lock:
+            return self._player is not None and self._player.goes_on(lane)
+
     # What runs and clients ask for.
 
     def redacted(self, request: Request) -> Request:
@@ -291,6 +297,16 @@ class OpenTape:
             return False
         return self._player is None or self._player.holds_tools or not self._player.goes_on(lane)
 
+    def keeps_readings(self, lane: str) -> bool:
+        """Whether what is read in `lane` is put on the tape. A cassette of a program that knows of neither tools nor
+        readings is not written to while it is played."""
+        if self._recorder is None or self.closed:
+            return False
+        player, recorded = self._player, self._recorded
+        if player is None or recorded is None or recorded.format == "playhead":
+            return True
+        return player.holds_tools or bool(recorded.readings) or not any(map(player.goes_on, outer_lanes(lane)))
+
     def find_reading(self, lane: str, name: str) -> Reading | None:
         """The next reading of `name` in `lane`, which counts as played then; None where there is none."""
         with self._lock:
@@ -332,6 +348,13 @@ class OpenTape:
             played = self._player.passed(lane) if self._player else []
             happened = self._recorder.calls_inside(lane) if self._recorder else []
             return tuple(sorted({**dict(played), **dict(happened)}.items()))
+
+    def pass_by(self, lane: str) -> None:
+        """What was recorded in `lane` and below it led to a reading that was played: it is not asked for again, and
+        counts (`inside`)."""
+        with self._lock:
+            if self._player is not None:
+                self._player.pass_by(lane)
 
     def superseded(self, lane: str) -> tuple[Found, ...]:
         """The interactions of exactly this lane that are superseded, or will be as this run asks them again, with

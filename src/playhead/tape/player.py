@@ -225,6 +225,10 @@ class Player:
         """The interactions in `lane` and below it by which the playhead has come, by number. See `Passed`."""
         return [(self.number(place), self._as_it_counts(place)) for place in self._passed.inside(lane)]
 
+    def pass_by(self, lane: str) -> None:
+        """What was recorded in `lane` and below it led to a reading that was played, and counts as played with it."""
+        self._passed.tool(lane)
+
     def asked_again(self, lane: str) -> list[tuple[int, Interaction]]:
         """The interactions of `lane` that are superseded, or will be once the lane goes on live, by number."""
         return [(self.number(place), self._as_it_counts(place)) for place in self._passed.asked_again(lane)]

@@ -160,8 +160,10 @@ class Playhead:
         value = make()
         if inspect.isawaitable(value):
             value = await value
-        self.note(name, value, lane=where)
-        return plain(value, name)
+        value = plain(value, name)
+        if self.opened.keeps_readings(where):
+            self.note(name, value, lane=where)
+        return value
 
     def recall(self, name: str, *, lane: str | None = None) -> Any | None:
         """The next recorded value of `name`, which counts as played then; None where there is none. Nothing is
@@ -282,6 +284,9 @@ async def sent_and_recorded(inner: Transport, request: Request, call: CallRecord
         response = await inner.send(request)
     except TransportError as error:
         call.end("failed", {"kind": error.kind, "message": str(error)})
+        raise
+    except ConfigError as error:  # There are no credentials: nothing was sent, so that nothing is in doubt.
+        call.end("failed", {"kind": "connect", "message": str(error)})
         raise
     except BaseException:
         call.end("interrupted")

@@ -338,9 +338,10 @@ class ToolRecording:
             ended="interrupted",
             started_s=_rounded(self._start),
         )
+        self._said: list[Progress] = []
         self._lock = threading.Lock()
         self._over = False
-        self._n = recorder.begin(lambda: self._run, lambda n, _: native.tool_start(n, self._run))
+        self._n = recorder.begin(self._build, lambda n, _: native.tool_start(n, self._run))
 
     def progress(self, message: str, fraction: float | None = None) -> None:
         """The tool says how far it is. What it says behind its end is not recorded.
@@ -355,7 +356,7 @@ class ToolRecording:
             at = _rounded(self._recorder.now() - self._start)
             said = Progress(self._recorder.redact.text(message), known, at)
             self._recorder.write(native.tool_progress(self._n, said))
-            self._run = msgspec.structs.replace(self._run, progress=(*self._run.progress, said))
+            self._said.append(said)
 
     def end(self, run: ToolRun) -> ToolRun:
         """The tool gave its result, which `run` holds. It is returned with its times and its progress; on the tape it
@@ -363,8 +364,7 @@ class ToolRecording:
         with self._lock:
             self._over = True
         duration = _rounded(self._recorder.now() - self._start)
-        was = self._run
-        run = msgspec.structs.replace(run, started_s=was.started_s, duration_s=duration, progress=was.progress)
+        run = self._build(msgspec.structs.replace(run, started_s=self._run.started_s, duration_s=duration))
         redact = self._recorder.redact.text
         self._run = msgspec.structs.replace(
             run,
@@ -377,6 +377,9 @@ class ToolRecording:
         self._recorder.write(native.timing(self._n, started_s=self._run.started_s, duration_s=duration))
         self._recorder.write(native.tool_end(self._n, self._run))
         return run
+
+    def _build(self, run: ToolRun | None = None) -> ToolRun:
+        return msgspec.structs.replace(run or self._run, progress=tuple(self._said))
 
 
 def new_meta() -> dict[str, Any]:

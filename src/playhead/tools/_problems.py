@@ -225,7 +225,11 @@ def _one_of(choices: Sequence[object]) -> str:
 def _type_words(spot: Spot) -> str:
     if choices := spot.choices():
         return _one_of(choices)
-    return " or ".join(dict.fromkeys(str(schema["type"]) for schema in spot.schemas if "type" in schema))
+    names: list[object] = []
+    for schema in spot.schemas:
+        found = schema.get("type", [])
+        names += cast("list[object]", found) if isinstance(found, list) else [found]
+    return " or ".join(dict.fromkeys(map(str, names)))
 
 
 def _description(spot: Spot) -> str:

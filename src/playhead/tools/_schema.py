@@ -214,7 +214,8 @@ def _with_msgspec_meta(hint: Any) -> Any:
     if origin is Annotated:
         own = tuple(item for item in args[1:] if isinstance(item, msgspec.Meta))
         other = _meta(item for item in args[1:] if not isinstance(item, msgspec.Meta))
-        return Annotated[(_with_msgspec_meta(args[0]), *own, *other)]
+        plain = _with_msgspec_meta(args[0])
+        return Annotated[(plain, *own, *other)] if own or other else plain
     if origin in (Union, types.UnionType):
         return Union[tuple(_with_msgspec_meta(arg) for arg in args)]  # noqa: UP007 - made at run time
     if origin in _CONTAINERS and args:

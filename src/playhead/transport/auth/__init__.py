@@ -46,7 +46,12 @@ class AuthTransport:
         signed = await self._scheme.sign(request)
         secrets = signed.secrets
         response = await self._inner.send(_with(request, signed))
-        if response.status in (401, 403) and (new := await self._scheme.sign_anew(request, signed, response)):
+        try:
+            new = await self._scheme.sign_anew(request, signed, response) if response.status in (401, 403) else None
+        except BaseException:  # Such as the user's own, or a cancellation.
+            await response.aclose()
+            raise
+        if new is not None:
             await response.aclose()
             secrets += new.secrets
             response = await self._inner.send(_with(request, new))

@@ -1,0 +1,74 @@
+"""What an agent is, and what a run of it is given: plain values, behind `Agent` and its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..http import Transport
+from ..ledger import Limits, Meter
+from ..messages import MediaPart, Message, ProviderTool, Settings, TextPart
+from ..model import Model
+from ..output import Output
+from ..retry import Retry, Timeouts
+from ..tools import AnyTool, Toolset
+from .approvals import Approvals
+from .cancel import Cancel
+from .hooks import HookList
+from .repairing import Repair
+from .steering import BeforeStep, StopCondition, SystemPrompt
+
+if TYPE_CHECKING:
+    from .compaction import Compaction
+    from .handoff import Handoff
+
+Prompt: TypeAlias = str | Sequence[str | TextPart | MediaPart]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What an agent is. The attributes are those of `Agent`."""
+
+    name: str
+    model: Model
+    fallbacks: tuple[Model, ...] = ()
+    system: tuple[SystemPrompt, ...] = ()
+    tools: tuple[AnyTool, ...] = ()
+    provider_tools: tuple[ProviderTool, ...] = ()
+    toolsets: tuple[Toolset, ...] = ()
+    handoffs: tuple[Handoff, ...] = ()
+    output: Output[Any] | None = None
+    settings: Settings = field(default_factory=Settings)
+    max_steps: int = 50
+    max_parallel_tools: int = 16
+    strict_settings: bool = False
+    retry: Retry = field(default_factory=Retry)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: Limits | None = None
+    stop_when: tuple[StopCondition, ...] = ()
+    before_step: BeforeStep | None = None
+    compaction: Compaction | None = None
+    repair: Repair | None = None
+    hooks: HookList = field(default_factory=HookList)
+    transport: Transport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a run is given. The attributes are those of `Agent.run`, and:
+
+    Attributes:
+        told: whether the tape tells already with what the run begins, as it does of a session's turn.
+    """
+
+    prompt: Prompt | None = None
+    messages: tuple[Message, ...] = ()
+    settings: Settings = field(default_factory=Settings)
+    deps: Any = None
+    limits: Limits | None = None
+    budget: Meter | None = None
+    approvals: Approvals | None = None
+    cancel: Cancel | None = None
+    conversation: str | None = None
+    told: bool = False
