@@ -193,7 +193,7 @@ def test_show_is_for_people(tape: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_show_as_json_is_a_contract(tape: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(tape), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert list(shown) == ["format", "version", "interactions", "tools", "totals"]
+    assert list(shown) == ["format", "version", "interactions", "tools", "readings", "totals"]
     call = shown["interactions"][0]
     assert isinstance(call.pop("duration_s"), float)
     assert call == {
@@ -248,7 +248,9 @@ def test_show_as_json_is_a_contract(tape: Path, capsys: pytest.CaptureFixture[st
         "arguments": {"a": 1, "b": 2},
         "result": "3",
         "is_error": False,
+        "progress": [],
     }
+    assert shown["readings"] == []
     assert shown["totals"] == {"interactions": 2, "input_tokens": 20, "output_tokens": 10, "cost": 0.002}
 
 

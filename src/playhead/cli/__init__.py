@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 the run failed, 2 usage, 130 interrupted."""
+"""The command line. Exit codes: 0 done, 1 the run failed, 2 usage, 3 calls wait for approval, 130 interrupted."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..agent.agent import Agent
 from ..errors import PlayheadError
@@ -27,7 +27,7 @@ def find_agent(args: argparse.Namespace) -> Agent:
     if not colon or not where or not name:
         args.parser.error(f"{args.agent!r} should be MODULE:AGENT, such as 'my_agent:agent' or 'my_agent.py:agent'")
     sys.path.insert(0, str(Path.cwd()))
-    module = _load(where, args)
+    module = load_module(where, args)
     found: Any = module
     for part in name.split("."):
         found = getattr(found, part, None)
@@ -37,7 +37,7 @@ def find_agent(args: argparse.Namespace) -> Agent:
         found = _called(found, args.agent)
     if not isinstance(found, Agent):
         args.parser.error(f"{where!r} has no agent called {name!r}; {_agents_of(module)}")
-    return found
+    return cast("Agent", found)
 
 
 def _agents_of(module: Any, what: str = "it") -> str:
@@ -67,7 +67,7 @@ def _called(make: Callable[[], Any], what: str) -> Any:
         raise PlayheadError(f"{what!r} cannot be called for an agent: {type(error).__name__}: {error}") from error
 
 
-def _load(where: str, args: argparse.Namespace) -> Any:
+def load_module(where: str, args: argparse.Namespace) -> Any:
     path = Path(where)
     if path.suffix == ".py" and not path.is_file():
         args.parser.error(f"there is no file {where!r}")

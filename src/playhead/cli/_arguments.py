@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="playhead",
         description="A run of an agent is a tape: record it, replay it offline, look at it.",
-        epilog="Exit codes: 0 done, 1 the run failed, 2 wrong usage, 130 interrupted.",
+        epilog="Exit codes: 0 done, 1 the run failed, 2 wrong usage, 3 calls wait for approval, 130 interrupted.",
     )
     top.add_argument("--version", action="version", version=f"playhead {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -56,6 +56,38 @@ def parser() -> argparse.ArgumentParser:
         metavar="RULE",
         help="strike with a fault; docs/faults.md has them",
     )
+    for word, what in (("approve", "let a tool call run that waits for approval"), ("deny", "do not let it run")):
+        run.add_argument(
+            f"--{word}",
+            action="append",
+            metavar="LANE|CALL_ID|all",
+            help=f"{what}; with --tape, the prompt may be left out; may be repeated",
+        )
+
+    chat = _command(commands, "chat", "talk with a model or an agent, on a tape")
+    chat.add_argument(
+        "model",
+        nargs="?",
+        type=_checked(_resolve),
+        metavar="MODEL",
+        help="PROVIDER:MODEL, such as openrouter:moonshotai/kimi-k2-0905; the demo where no key is set",
+    )
+    chat.add_argument("--agent", metavar="MODULE:AGENT", help="talk with this agent, as for run")
+    chat.add_argument(
+        "--tools", action="append", metavar="MODULE", help="a module or a file with tools; may be repeated"
+    )
+    chat.add_argument("--system", metavar="TEXT", help="the system prompt")
+    which = chat.add_mutually_exclusive_group()
+    which.add_argument("--tape", metavar="F", help="keep the conversation in this file, and go on with what it holds")
+    which.add_argument("--continue", dest="go_on", action="store_true", help="go on with the newest conversation")
+    chat.add_argument(
+        "--in-doubt",
+        type=_in_doubt,
+        default="raise",
+        metavar="raise|rerun|skip=TEXT",
+        help="what to do with a tool that may run only once and was cut down in the middle (default: raise)",
+    )
+    chat.add_argument("--no-color", action="store_true", help="plain text, also on a terminal")
 
     replay = _command(commands, "replay", "play a tape as it was heard")
     replay.add_argument("tape", metavar="F")

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What could steer a terminal. A model's words must not."""
 
 
@@ -17,19 +17,28 @@ class Console:
     """Standard output and standard error.
 
     Colour needs the extra `cli` (rich) and a terminal; without either, text is plain.
+
+    Args:
+        colour: whether there is any.
     """
 
-    def __init__(self) -> None:
-        self._rich: Any = _rich(sys.stdout)
+    def __init__(self, *, colour: bool = True) -> None:
+        self._colour = colour
+        self._rich: Any = _rich(sys.stdout) if colour else None
         self._at_start = True
         self._status: Any = None
+
+    @property
+    def rich(self) -> Any:
+        """rich's console of standard output; None where text is plain."""
+        return self._rich
 
     def write(self, text: str, style: str = "") -> None:
         """Write text at once, with no line end of its own."""
         if not text:
             return
         self.done()
-        text = _CONTROL.sub("", text)
+        text = CONTROL.sub("", text)
         self._at_start = text.endswith("\n")
         if self._rich is None:
             sys.stdout.write(_sayable(text, sys.stdout))
@@ -51,7 +60,7 @@ class Console:
 
     def table(self, head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
         """Write columns under a head."""
-        table = [[_CONTROL.sub("", cell) for cell in row] for row in (head, *rows)]
+        table = [[CONTROL.sub("", cell) for cell in row] for row in (head, *rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for n, row in enumerate(table):
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -71,7 +80,7 @@ class Console:
             return
         from rich.text import Text
 
-        shown = Text(_CONTROL.sub("", text))  # Not as markup: a model's or a tool's name must not be read as such.
+        shown = Text(CONTROL.sub("", text))  # Not as markup: a model's or a tool's name must not be read as such.
         self._status = self._rich.status(shown, spinner="dots", spinner_style="dim")
         self._status.start()
 
@@ -98,8 +107,8 @@ class Console:
             self._on_stderr(note, "dim")
 
     def _on_stderr(self, text: str, style: str) -> None:
-        text = "\n".join(_CONTROL.sub("", line) for line in text.split("\n"))
-        if (rich := _rich(sys.stderr)) is None:
+        text = "\n".join(CONTROL.sub("", line) for line in text.split("\n"))
+        if (rich := _rich(sys.stderr) if self._colour else None) is None:
             print(_sayable(text, sys.stderr), file=sys.stderr)
         else:
             rich.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

@@ -81,7 +81,7 @@ class Renderer:
             case StreamReset():
                 self._note(f"(begins anew: {event.reason})")
             case ApprovalNeeded(approval=approval):
-                self._note(f"? {approval.tool}({_named(approval.arguments)}) waits for approval: {approval.lane}")
+                self._note(f"? {approval.tool}({named(approval.arguments)}) waits for approval: {approval.lane}")
             case HandedOff():
                 self._note(f"({event.source} hands on to {event.target})")
             case Compacted():
@@ -106,7 +106,7 @@ class Renderer:
         """Write a tool call."""
         self._end_of_words()
         who = "  (run by the provider)" if call.provider_executed else ""
-        self._console.line(f"-> {call.name}({_named(call.arguments)}){who}", "cyan")
+        self._console.line(f"-> {call.name}({named(call.arguments)}){who}", "cyan")
 
     def media(self, part: MediaPart) -> None:
         """Write that a file came."""
@@ -173,13 +173,19 @@ def duration(seconds: float | None) -> str:
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def _named(arguments: str) -> str:
+def named(arguments: str, longest: int = _LONGEST) -> str:
+    """The arguments of a tool call for people.
+
+    Args:
+        arguments: raw JSON.
+        longest: characters that are shown.
+    """
     try:
         values = json.loads(arguments or "{}")
         shown = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
     except (ValueError, AttributeError, RecursionError):
         shown = arguments
-    return _cut(shown)
+    return _cut(shown, longest)
 
 
 def shortened(value: Any, longest: int = _LONGEST) -> str:
