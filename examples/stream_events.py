@@ -32,6 +32,8 @@ def describe(event: ph.Event) -> str:
             return f"{result.name} gave {result.text!r}" + (", from the tape" if played else "")
         case ph.StreamReset(reason=reason):
             return f"what was shown of this answer does not count: {reason}"
+        case _:
+            return type(event).__name__  # other agents have more: see docs/agents.md
 
 
 async def main() -> None:

@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ import pytest
 
 import chatwire
 import playhead as ph
-from playhead.agent import agent as agent_module
+from playhead.agent import outlets
 from playhead.cli import main
 from playhead.cli._arguments import parser
 from playhead.http import Request, Response
@@ -36,7 +37,52 @@ from playhead.wire import openai_chat, wire_for_path
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
-SCRIPTS = ("sum_agent", "stream_events", "own_provider")
+EXAMPLE_PRINTS: dict[str, tuple[str, ...]] = {
+    "sum_agent": ("The function results are 5 and 6.", "2 steps, 351 tokens in, 58 out"),
+    "stream_events": ("multiply gave '6', from the tape",),
+    "own_provider": ("5", "tokens came from the server's cache"),
+    "typed_output": (
+        "{'name': 'Green soup', 'minutes': 15}",
+        "`minutes`: expected an integer",
+        "Green soup: 15 minutes",
+    ),
+    "steering": ("You plan trips for Ana. Today is", "step 1, planner-small: book", "stopped: tool book was called"),
+    "tools_in_full": ("download: day 3 of 3, 100%", "did not end within 0.2 s", "Recife: warm and dry", "chart.png"),
+    "background_work": (
+        "The build is still under way",
+        "user: Result of build",
+        "assistant: The build of main is done",
+    ),
+    "limits_and_money": ("of $0.0005 are used up. The next call was not made", "3 attempts", "7 messages"),
+    "retry_and_fallback": (
+        "[rate_limit of compat:busy",
+        "does not count",
+        "High water is at 6:12",
+        "at least $0.0000",
+    ),
+    "cancel": (" [cancelled]", "['user', 'assistant']", "A keeper counted ships"),
+    "approvals": (
+        "The run ends: approval",
+        "root/1.delete: delete",
+        "old.log is deleted",
+        "not approved: I still need it",
+    ),
+    "agents_as_tools": ("The Nile is more than twice as long", "root/1.researcher: 1 calls"),
+    "handoff": ("[front desk hands on to billing]", "billing: Your last invoice is number 1017"),
+    "fan_out": ("root/0: The Nile", "root/1: The Danube", "root/2: The Amazon"),
+    "session": (
+        "[taken back: No flight before ten, please]",
+        "the tape knows: ['Hello, I am Ana'",
+        "'Where do I go?']",
+    ),
+    "compaction": ("[7 messages are now 4: Ana plans", "To Recife, for three days"),
+    "mcp_tools": ('shop_price{"item":"tea","grams":250} -> 7.5', "We have 12 bags of tea"),
+    "observability": ("compat:watched was asked, on the tape", "spans: chat watched, execute_tool look_up"),
+}
+"""What every example says, besides other things."""
+EXAMPLE_TESTS = {"test_with_tape": "2 passed", "test_with_script": "4 passed"}
+EXAMPLE_SERVERS = {"stand_in", "shop_server"}
+TAPES = sorted((EXAMPLES / "tapes").glob("*.jsonl"))
 KEYS = (
     *("OPENROUTER_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "LOCAL_API_KEY"),
     *("PLAYHEAD_COMPAT_API_KEY", "GOOGLE_CLOUD_PROJECT"),
@@ -102,7 +148,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where somebody reads the documents: beside a copy of the examples, with keys, and without a network."""
     shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(agent_module, "_network", lambda _: MemoryTransport(stand_in))
+    monkeypatch.setattr(outlets, "_network", lambda *_: MemoryTransport(stand_in))
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     for name in KEYS:
@@ -111,8 +157,12 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @documents
-def test_every_python_block_runs_and_prints_what_the_document_says(document: Path, reader: Path) -> None:
-    names: dict[str, Any] = {"__name__": document.stem}
+def test_every_python_block_runs_and_prints_what_the_document_says(
+    document: Path, reader: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = types.ModuleType(f"{document.stem}_document")  # Dataclasses look for the module that they are in.
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    names = module.__dict__
     found = blocks(document)
     for n, block in enumerate(found):
         if block.language != "python":
@@ -172,28 +222,77 @@ def without_times(text: str) -> str:
     return re.sub(r"\b[\d.]+ m?s\b", "T", text)
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", EXAMPLE_PRINTS)
 def test_every_example_runs_offline_and_leaves_its_tape_as_it_is(name: str, tmp_path: Path) -> None:
-    shutil.copytree(EXAMPLES, tmp_path / "examples")
-    done = example(tmp_path, f"{name}.py")
+    shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    done = example(tmp_path, "-c", OFFLINE.format(name=name))
     assert done.returncode == 0, done.stderr
-    assert "5" in done.stdout
+    assert not [text for text in EXAMPLE_PRINTS[name] if text not in done.stdout], done.stdout
     assert done.stderr == ""
-    for tape in (EXAMPLES / "tapes").iterdir():
-        assert (tmp_path / "examples" / "tapes" / tape.name).read_bytes() == tape.read_bytes()
+    left = {path.name: path.read_bytes() for path in (tmp_path / "examples" / "tapes").iterdir()}
+    assert left == {path.name: path.read_bytes() for path in (EXAMPLES / "tapes").iterdir()}
 
 
-def test_the_examples_own_test_passes(tmp_path: Path) -> None:
+def test_an_example_is_recorded_anew_where_its_tape_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For real: over sockets, against the stand-in's server."""
+    shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    shipped = example(tmp_path, "handoff.py").stdout
+    tape = tmp_path / "examples" / "tapes" / "handoff.jsonl"
+    tape.unlink()
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    server = importlib.import_module("stand_in").server()
+    try:
+        server.__enter__()
+    except OSError:
+        pytest.skip("somebody else listens at the stand-in's address")
+    try:
+        done = example(tmp_path, "handoff.py")
+    finally:
+        server.__exit__()
+    assert (done.returncode, done.stdout) == (0, shipped), done.stderr
+    assert len(ph.load_tape(tape).interactions) == 3
+
+
+@pytest.mark.parametrize("name", EXAMPLE_TESTS)
+def test_the_examples_own_tests_pass(name: str, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES, tmp_path / "examples")
-    done = example(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_with_tape.py")
+    done = example(tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{name}.py")
     assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    assert EXAMPLE_TESTS[name] in done.stdout
 
 
 def test_no_example_is_forgotten() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SCRIPTS, "test_with_tape"}
-    named = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert all(f"(examples/{path.name})" in named for path in EXAMPLES.glob("*.py"))
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*EXAMPLE_PRINTS, *EXAMPLE_TESTS, *EXAMPLE_SERVERS}
+    named = "".join((ROOT / path).read_text(encoding="utf-8") for path in ("README.md", "docs/agents.md"))
+    assert all(f"examples/{path.name})" in named for path in EXAMPLES.glob("*.py"))
+    played = {path.stem.removesuffix("_waiting") for path in TAPES}
+    assert played - {"sum"} == {*EXAMPLE_PRINTS} - {"sum_agent", "stream_events"}
+
+
+@pytest.mark.parametrize("tape", TAPES, ids=lambda path: path.stem)
+def test_every_tape_of_the_examples_can_be_shown_played_and_verified(tape: Path) -> None:
+    for command in (["verify", str(tape)], ["show", str(tape)], ["replay", str(tape), "--pace", "instant"]):
+        code, printed = run(command)
+        assert code == 0, printed
+
+
+@pytest.mark.parametrize("tape", TAPES, ids=lambda path: path.stem)
+def test_every_tape_of_the_examples_says_who_answered(tape: Path) -> None:
+    for call in ph.load_tape(tape).interactions:
+        said = dict(call.headers)["playhead-recorded"]
+        # A real small model, or the script.
+        assert "Qwen2.5-Coder-0.5B-Instruct" in said or "no model: answers from a script" in said
+
+
+OFFLINE = """\
+import runpy, sys
+import playhead as ph
+with ph.block_network(loopback=sys.platform == "win32"):  # There, asyncio's own pipes are connections.
+    runpy.run_path("{name}.py", run_name="__main__")
+"""
 
 
 def example(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -201,6 +300,7 @@ def example(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name not in KEYS}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "error", "PYTHONUTF8": "1"}
     environment |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    environment |= {"NO_PROXY": "127.0.0.1"}
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder / "examples",
@@ -237,7 +337,8 @@ def test_the_example_of_the_tape_format_is_a_tape_and_says_the_same_in_both_form
 def test_the_contract_of_show_json_names_every_field_and_no_other() -> None:
     tape = ph.load_tape(EXAMPLES / "tapes" / "sum.jsonl")
     failed = ph.Interaction(request=Request("POST", "http://x.test/v1/chat/completions", (), b"{}"), ended="failed")
-    shown = summary(ph.Tape((*tape.effects, failed), tape.meta))
+    read = ph.Reading(lane="root", name="clock", value=1.5)
+    shown = summary(ph.Tape((*tape.effects, failed, read), tape.meta))
     page = (ROOT / "docs" / "show-json.md").read_text(encoding="utf-8")
     rows = re.findall(
         r"^\| `([\w.\[\]]+)` \| (?:string|integer|number|boolean|object|array|any) \|", page, re.MULTILINE

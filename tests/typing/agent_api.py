@@ -1,8 +1,9 @@
-"""User code, checked by pyright in strict mode: agents, runs, events and results keep their types."""
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+"""User code, checked by pyright and mypy in strict mode: agents, runs, events and results keep their types."""
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import assert_never, assert_type
 
 import playhead as ph
 
@@ -69,3 +70,43 @@ def synchronous() -> None:
         assert_type(error.retry_after, float | None)
         assert_type(error.run, ph.RunResult | None)
     ph.save_tape(ph.load_tape("a.yaml"), "b.jsonl")
+
+
+def every_event(event: ph.Event) -> str:  # noqa: C901 - there are so many
+    """What follows the last case is never reached: a new event is an error here."""
+    match event:
+        case ph.MessageStart(model=model):
+            assert_type(model, str)
+        case ph.PartStart() | ph.PartDelta() | ph.PartEnd():
+            assert_type(event.index, int)
+        case ph.MessageEnd(response=response):
+            assert_type(response.cost, float | None)
+        case ph.ToolStart() | ph.ToolEnd():
+            assert_type(event.call, ph.ToolCallPart)
+        case ph.ToolProgress(fraction=fraction):
+            assert_type(fraction, float | None)
+        case ph.AttemptFailed(next_model=next_model):
+            assert_type(next_model, str)
+        case ph.StreamReset(reason=reason):
+            assert_type(reason, str)
+        case ph.OutputPartial():
+            pass
+        case ph.ApprovalNeeded(approval=approval):
+            assert_type(approval, ph.Approval)
+        case ph.HandedOff(target=target):
+            assert_type(target, str)
+        case ph.Compacted(after=after):
+            assert_type(after, int)
+        case ph.Nested(event=inner):
+            assert_type(inner, ph.Event)
+            return every_event(inner)
+        case _:
+            assert_never(event)
+    return type(event).__name__
+
+
+ph.Agent("m", retries=3)  # type: ignore[call-arg]
+ph.Agent("m", tools=[3])  # type: ignore[list-item]
+agent.run_sync(3)  # type: ignore[arg-type]
+agent.run_sync("go", mode="sometimes")  # type: ignore[arg-type]
+ph.Agnet("m")  # type: ignore[attr-defined]

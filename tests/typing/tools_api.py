@@ -1,4 +1,5 @@
-"""User code with tools, checked by pyright in strict mode. It is never run."""
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+"""User code with tools, checked by pyright and mypy in strict mode. It is never run."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -49,10 +50,10 @@ assert_type(made("you"), str)
 functional = tool(Shop().price, effect="read")
 every: list[AnyTool] = [add, say_hello, fetch, functional, Shop().price]
 
-add("two", 3)  # pyright: ignore[reportArgumentType]
-add(2)  # pyright: ignore[reportCallIssue]
-Shop().price(3)  # pyright: ignore[reportArgumentType]
-tool(effect="sometimes")  # pyright: ignore[reportCallIssue, reportArgumentType]
+add("two", 3)  # type: ignore[arg-type]
+add(2)  # type: ignore[call-arg]
+Shop().price(3)  # type: ignore[arg-type]
+tool(effect="sometimes")  # type: ignore[call-overload]
 
 
 async def use() -> None:
