@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test check format bench docs crashtest fuzz clean
+.PHONY: demo test check format bench docs crashtest scale fuzz clean
 
 demo: .venv/.user
 	@$(BIN)/playhead demo
@@ -32,6 +32,10 @@ docs: .venv/.dev
 
 crashtest: .venv/.dev
 	$(BIN)/python tests/crashtest/full.py
+
+# Two thousand runs at once, each streaming over a socket of its own.
+scale: .venv/.dev
+	$(BIN)/python tests/scale/many_runs.py 2000 50 0.02
 
 # FUZZ_SECONDS for each wire format. Atheris has wheels for Linux alone, so that it is installed here only.
 FUZZ_SECONDS ?= 60

@@ -238,3 +238,14 @@ def test_sums_are_exact_or_unknown_and_never_less_than_what_is_known(
         assert exact is None or known is None or known >= exact
     assert sorted(map(repr, both)) == sorted(repr(it) for one in both.by_model().values() for it in one)
     assert both.table().count("\n") == len(both) + 1
+
+
+@pytest.mark.parametrize(
+    ("created", "date"),
+    [("1" + "0" * 400, "x"), ("1e308", "x"), ("1", f"Mon, {'9' * 20} Jan 2024 00:00:00 GMT")],
+    ids=["whole", "float", "date"],
+)
+def test_a_time_that_no_calendar_has_is_not_known(created: str, date: str) -> None:
+    body = json.dumps({**message("done"), "created": "CREATED"}).replace('"CREATED"', created).encode()
+    script = Script({"status": 200, "body": body, "headers": (*JSON, ("Date", date))})
+    assert script.agent().run_sync("hello").ledger.cost == 0.001

@@ -207,3 +207,16 @@ def test_whatever_is_counted_below_is_counted_above(tree: list[Any], steps: int)
     nodes = grow(top, tree)
     assert (len(top.ledger), top.steps) == (nodes, nodes * steps)
     assert top.ledger.usage.input_tokens == 10 * nodes
+
+
+def test_a_budget_beside_the_run_around_counts_the_same_and_its_own_time() -> None:
+    shared, run = Budget(Limits(steps=9)), Meter()
+    run.before_call(4.0)
+    inner = run.child(began_s=4.0, budget=shared)
+    inner.before_call(3.0)
+    inner.child(began_s=3.0).before_call(2.0)
+    assert (inner.steps, run.steps, shared.steps) == (2, 3, 2)
+    assert (inner.seconds, run.seconds, shared.seconds) == (5.0, 9.0, 5.0)
+    again = shared.child()
+    again.child(budget=shared).before_call()
+    assert (again.steps, shared.steps) == (1, 3), "what is above it already counts once"

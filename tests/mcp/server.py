@@ -100,6 +100,11 @@ def _offer_unruly_tools(server: MCPServer) -> None:
             raise
         return "never"
 
+    @server.tool()
+    def tell() -> str:
+        """A tool that says what it should keep."""
+        return f"the key is {os.environ.get('SHOP_KEY')}"
+
     @server.tool(name="shop.die")
     def die() -> str:
         """A tool that takes the server down."""

@@ -16,6 +16,7 @@ from playhead.mcp._content import prompt_messages, resource_parts, tool_result
 from playhead.mcp._listing import Choices, make_tools
 from playhead.mcp._logs import Mask
 from playhead.mcp._server import _address, _mark
+from playhead.mcp._ways import Http, Stdio
 from playhead.tools import AnyTool, Context, InvalidArguments
 
 LISTING = [
@@ -95,10 +96,16 @@ def test_approval_is_asked_with_the_servers_name_and_the_arguments() -> None:
     assert asyncio.run(tools(approve=True)["look"].needs_approval({}, Context())) is True
 
 
-@given(st.lists(st.text("ab./-é ", min_size=1, max_size=70), min_size=1, max_size=8, unique=True))
+@given(st.lists(st.text("ab1./-é ", max_size=70), min_size=1, max_size=8, unique=True))
 def test_all_names_can_be_told_to_a_provider_and_none_comes_twice(names: list[str]) -> None:
     made = tools([{"name": name, "inputSchema": {"type": "object"}} for name in names])
     assert len(made) == len(names)
+    assert all(name[0].isalpha() or name[0] == "_" for name in made)  # Gemini refuses others.
+
+
+def test_what_a_schema_leaves_null_keeps_no_tool_from_being_used() -> None:
+    schema = {"type": "object", "properties": None, "required": None}
+    assert tools([{"name": "go", "inputSchema": schema}])["go"].parameters == {"type": "object", "properties": {}}
 
 
 @pytest.mark.parametrize(
@@ -130,9 +137,31 @@ def test_an_error_is_raised_with_the_servers_words() -> None:
         tool_result({"content": [text("no milk"), text("try later")], "isError": True})
 
 
-def test_media_that_is_not_base64_is_the_servers_fault() -> None:
+@pytest.mark.parametrize("data", ["AAAAA", "%%%%", "AA==AA=="])
+def test_media_that_is_not_base64_is_the_servers_fault(data: str) -> None:
     with pytest.raises(ServerError, match="base64"):
-        tool_result({"content": [{"type": "image", "mimeType": "image/png", "data": "AAAAA"}]})
+        tool_result({"content": [{"type": "image", "mimeType": "image/png", "data": data}]})
+
+
+@pytest.mark.parametrize("data", ["+/+/", "-_-_", "+/\r\n+/\n"], ids=["plain", "for-urls", "in-lines"])
+def test_media_comes_whole_in_each_form_of_base64_that_servers_send(data: str) -> None:
+    assert tool_result({"content": [{"type": "image", "mimeType": "image/png", "data": data}]}) == [
+        MediaPart("image/png", b"\xfb\xff\xbf")
+    ]
+
+
+def test_a_file_that_no_model_takes_is_told_in_words_so_that_the_conversation_can_go_on() -> None:
+    def blob(kind: str, data: str) -> dict[str, Any]:
+        return {"type": "resource", "resource": {"uri": "x://a/b", "mimeType": kind, "blob": data}}
+
+    assert tool_result({"content": [blob("application/json", "e30=")]}) == "{}"
+    assert tool_result({"content": [blob("image/svg+xml", "PHN2Zy8+")]}) == "<svg/>"
+    said = tool_result({"content": [blob("application/zip", "AAAA"), blob("application/json", "gICA")]})
+    assert isinstance(said, str)
+    assert said.splitlines() == [
+        "[a file 'b' of type application/zip with 3 bytes, which cannot be shown]",
+        "[a file 'b' of type application/json with 3 bytes, which cannot be shown]",
+    ]
 
 
 def test_content_of_a_kind_that_is_not_known_yet_is_kept_as_json() -> None:
@@ -169,6 +198,20 @@ def test_readings_are_told_apart_by_arguments_and_addresses_without_writing_secr
 def test_values_are_hidden_and_so_is_a_key_behind_its_scheme() -> None:
     assert Mask(["Bearer abcdef123"])("got abcdef123, Bearer abcdef123") == "got [hidden], [hidden]"
     assert Mask(["1", ""])("1 and 2") == "1 and 2"
+
+
+def test_a_key_that_a_server_repeats_is_taken_out_and_a_plain_setting_is_not() -> None:
+    way = Http(url="https://x.test/mcp", headers={"Authorization": "Bearer hunter2222", "Accept": "application/json"})
+    said = {"content": [text("Bearer hunter2222 of application/json")], "n": 1, "hunter": ["hunter2222"]}
+    hidden = {"content": [text("Bearer [hidden] of application/json")], "n": 1, "hunter": ["[hidden]"]}
+    assert way.secrets.everywhere(said) == hidden
+    env = Stdio(command="x", env={"SHOP_API_KEY": "hunter2222", "MODE": "production"})
+    assert env.secrets.everywhere("hunter2222 in production") == "[hidden] in production"
+
+
+def test_what_an_address_has_of_keys_is_hidden_as_headers_are() -> None:
+    way = Http(url="https://me:hunter%2122@x.test/mcp?key=hunter%2123&mode=fast", headers={"K": "hunter24"})
+    assert way.mask("hunter!22 hunter%2122 hunter!23 hunter%2123 hunter24") == " ".join(["[hidden]"] * 5)
 
 
 @pytest.mark.parametrize(

@@ -195,3 +195,107 @@ def test_runs_at_once_share_a_servers_process_and_what_it_remembers(shop: Shop, 
     parts = [part for result in results for message in result.messages for part in message.parts]
     assert sorted(part.text[0] for part in parts if isinstance(part, ph.ToolResultPart)) == ["1", "2", "3", "4"]
     assert len(shop.processes) == 1
+
+
+def _asking(model: Script, shop: Shop) -> ph.Agent:
+    """An agent whose own functions ask the server."""
+    server = shop.server()
+
+    async def system(ctx: ph.Context) -> str:
+        return await server.instructions()
+
+    async def before_step(step: ph.NextStep[Any]) -> ph.NextStep[Any]:
+        readme = await server.resource("shop://readme")
+        return step.replace(messages=(*step.messages, ph.user(readme)))
+
+    async def enough(state: ph.RunState[Any]) -> bool:
+        return not await server.prompts()
+
+    return model.agent(server, system=system, before_step=before_step, stop_when=[enough])
+
+
+def test_what_the_functions_of_an_agent_ask_a_server_is_on_the_tape(shop: Shop, tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    live = _asking(script(), shop).run_sync("2 + 3?", tape=path)
+    assert live.messages[0].text == "Add with care."
+    assert len(shop.processes) == 1
+    assert _asking(Script(), shop).run_sync("2 + 3?", tape=path, mode="replay").messages == live.messages
+    lines = path.read_bytes().splitlines(keepends=True)
+    end = max(n for n, line in enumerate(lines) if b'"mcp.shop.' in line) + 1
+    path.write_bytes(b"".join(lines[:end]))
+    assert _asking(Script(("Five.",)), shop).run_sync("2 + 3?", tape=path).messages == live.messages
+    assert len(shop.processes) == 1
+
+
+def test_two_servers_with_a_tool_of_the_same_name_are_told_apart_by_a_prefix(shop: Shop, tmp_path: Path) -> None:
+    def add(a: int, b: int) -> int:
+        """Add."""
+        return a + b
+
+    with pytest.raises(ph.ConfigError, match=r"the same name: add.*prefix="):
+        Script().agent(add, shop.server()).run_sync("2 + 3?")
+    assert shop.alive == []
+
+
+def test_a_run_that_is_cancelled_again_while_it_closes_leaves_no_process_and_no_locked_tape(
+    shop: Shop, tmp_path: Path
+) -> None:
+    """A process is given time to end; whoever does not wait for that must not be left with it."""
+
+    async def main() -> None:
+        servers = [shop.server(prefix="a_"), shop.server(prefix="b_")]
+        servers[0].name, servers[1].name = "one", "two"
+        model = Script((None, tool_call("b_slow", {}, "c1")))
+        run = asyncio.create_task(model.agent(*servers).run("Take your time.", tape=tmp_path / "t.jsonl"))
+        await shop.until("slow")
+        run.cancel()
+        await asyncio.sleep(0.01)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        while shop.alive:  # The event loop goes on, and so would they.
+            await asyncio.sleep(0.01)
+        assert (await Script(("Hi.",)).agent().run("hi", tape=tmp_path / "t.jsonl", mode="record")).text == "Hi."
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+class Clumsy:
+    """A source of tools that cannot be closed."""
+
+    def __init__(self, name: str, closed: list[str]) -> None:
+        self.name = name
+        self._closed = closed
+
+    async def tools(self, read: Any) -> list[Any]:
+        """None."""
+        return []
+
+    async def aclose(self) -> None:
+        """Fail."""
+        self._closed.append(self.name)
+        raise OSError(f"{self.name} is stuck")
+
+
+def test_a_source_of_tools_that_cannot_be_closed_hides_no_error_and_keeps_no_other_open(tmp_path: Path) -> None:
+    closed: list[str] = []
+    model = Script(ph.TransportError("no way out", kind="connect"))
+    with pytest.raises(ph.TransportError, match="no way out") as failure:
+        model.agent(Clumsy("a", closed), Clumsy("b", closed)).run_sync("go", tape=tmp_path / "t.jsonl")  # type: ignore[arg-type]
+    assert closed == ["b", "a"]
+    assert any("is stuck" in note for note in failure.value.__notes__)
+    assert failure.value.run.messages  # type: ignore[attr-defined]
+    assert Script(("Hi.",)).agent().run_sync("hi", tape=tmp_path / "t.jsonl", mode="record").text == "Hi."
+
+
+def test_a_key_that_a_server_says_is_neither_on_the_tape_nor_told_the_model(shop: Shop, tmp_path: Path) -> None:
+    model = Script((None, tool_call("tell", {}, "c1"), tool_call("fail", {"why": KEY}, "c2")), ("Done.",))
+    result = model.agent(shop.server()).run_sync("go", tape=tmp_path / "t.jsonl")
+    parts = [
+        part.text for message in result.messages for part in message.parts if isinstance(part, ph.ToolResultPart)
+    ]
+    assert parts[0] == "the key is [hidden]"
+    assert KEY not in parts[1]
+    assert "[hidden]" in parts[1]
+    played = Script().agent(shop.server()).run_sync("go", tape=tmp_path / "t.jsonl", mode="replay")
+    assert played.messages == result.messages

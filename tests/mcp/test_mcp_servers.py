@@ -229,6 +229,47 @@ def test_a_process_that_ends_at_once_is_quoted() -> None:
         asyncio.run(tools_of(server))
 
 
+UNRULY = """
+import json, sys
+print("welcome to the server", flush=True)
+sys.stdout.buffer.write(bytes([0xFF, 0xFE, 10]))
+sys.stdout.flush()
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" not in asked:
+        continue
+    answer = {"error": {"code": -32601, "message": "what?"}}
+    if asked["method"] == "initialize":
+        told = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}}
+        answer = {"result": {**told, "serverInfo": {"name": "unruly", "version": "1"}}}
+    if asked["method"] == "tools/list":
+        schema = {"type": "object"}
+        answer = {"result": {"tools": [{"name": name, "inputSchema": schema} for name in "abc"]}}
+    if asked["method"] == "tools/call":
+        error = {"a": [-32000, "no milk"], "b": [-32001, "no such shelf"]}.get(asked["params"]["name"])
+        answer = {"result": {"content": [{"type": "text", "text": "fine"}]}}
+        if error:
+            answer = {"error": dict(zip(["code", "message"], error))}
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **answer}), flush=True)
+"""
+
+
+def test_what_is_no_message_on_stdout_is_passed_over_and_errors_are_not_taken_for_the_end() -> None:
+    """Codes from -32000 on are every server's own, and also those of the package for what it notices itself."""
+
+    async def main() -> None:
+        async with playhead.mcp.stdio(sys.executable, "-c", UNRULY, name="unruly", timeout=20) as server:
+            tools = await tools_of(server)
+            with pytest.raises(ServerError, match="refused: no milk") as failure:
+                await call(tools, "a")
+            assert failure.value.code == -32000
+            with pytest.raises(ServerError, match="refused: no such shelf"):
+                await call(tools, "b")
+            assert await call(tools, "c") == "fine"
+
+    asyncio.run(main())
+
+
 def test_a_process_that_never_answers_is_given_up_and_ended(tmp_path: Path) -> None:
     said = tmp_path / "pid"
     silent = "import os, sys, pathlib; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); sys.stdin.read()"

@@ -353,3 +353,25 @@ def test_a_plan_is_the_same_bytes_each_time() -> None:
     for mode in ("native", "tool", "prompt"):
         first, second = (msgspec.json.encode(Output([Person, Tree, Node]).plan(mode)) for _ in range(2))
         assert first == second
+
+
+def test_almost_json_in_a_call_is_read_where_there_is_one_way_only() -> None:
+    output = Output(Person)
+    fenced = "```json\n{'name': 'Ada', 'age': 36,}\n```"
+    assert output.parse_call(ToolCallPart("1", "final_result", fenced)) == Person(name="Ada", age=36)
+    with pytest.raises(InvalidOutput, match="not valid JSON"):  # Nobody knows whether more was to come.
+        output.parse_call(ToolCallPart("1", "final_result", '{"age": 36, "name": "Ada"'))
+
+
+def test_an_earlier_thought_does_not_pass_for_an_answer_that_broke_off() -> None:
+    thought = 'First {"name": "Ada", "age": 1}. No, it is '
+    assert Output(Person).parse(thought + '{"name": "Bob", "age": 2}') == Person(name="Bob", age=2)
+    with pytest.raises(InvalidOutput):
+        Output(Person).parse(thought + '{"name": "Bob", "ag')
+
+
+def test_a_validator_that_would_have_to_be_awaited_is_refused() -> None:
+    async def check(person: Person) -> None: ...
+
+    with pytest.raises(ConfigError, match="plain function"):
+        Output(Person, validate=check)

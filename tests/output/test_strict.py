@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Required, TypedDict
 
 import pydantic
 import pytest
 from openai.lib._pydantic import to_strict_json_schema
 from outputs import Person, Team, Tree
 
+from playhead.errors import ConfigError
 from playhead.output import Output
 
 
@@ -194,3 +195,45 @@ def test_a_type_without_a_strict_form_goes_out_as_it_is(hint: Any) -> None:
     assert response_format is not None
     assert not strict
     assert schema == response_format["json_schema"]["schema"]
+
+
+class Priced(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(regex_engine="python-re")
+
+    price: Annotated[str, pydantic.Field(description="In euros.", pattern=r"^(?!0\d)\d+$")]
+    code: Annotated[str, pydantic.Field(pattern=r"^(?:a|b)[?=]$")]
+
+
+def test_a_pattern_that_looks_around_is_told_instead_since_openai_refuses_it() -> None:
+    schema, strict = native(Annotated[Priced, "with words"])
+    assert strict
+    assert schema["properties"]["price"] == {
+        "description": 'In euros. (pattern: "^(?!0\\\\d)\\\\d+$")',
+        "type": "string",
+    }
+    assert schema["properties"]["code"]["pattern"] == "^(?:a|b)[?=]$"
+
+
+def test_choices_of_several_types_name_their_types() -> None:
+    schema, strict = native(Literal["a", 1])
+    assert strict
+    assert schema["properties"]["result"]["type"] == ["integer", "string"]
+
+
+class Sparse(TypedDict, total=False):
+    city: Required[str]
+    people: int
+
+
+class Lists(TypedDict, total=False):
+    names: list[str]
+    mayor: str | None
+
+
+def test_nobody_has_to_make_up_a_value_for_what_may_be_left_out() -> None:
+    schema, strict = native(Sparse)
+    assert not strict
+    assert schema["required"] == ["city"]
+    assert native(Lists)[1], "there is a value that says nothing"
+    with pytest.raises(ConfigError, match="`people` may be left out"):
+        Output(Sparse, strict=True)

@@ -140,10 +140,26 @@ def test_no_hooks_are_false_and_some_are_true():
     assert as_hooks(one) is one
 
 
+class NeverAwaited(Hooks):
+    """What its method returns would be thrown away."""
+
+    async def run_start(self, run: RunInfo) -> None:  # type: ignore[override]
+        """Never run."""
+
+
+async def never_awaited(event: object) -> None:
+    """Never run."""
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [(Keeping, r"pass Keeping\(...\), not the class"), (3, "is of type int")],
-    ids=["class", "number"],
+    [
+        (Keeping, r"pass Keeping\(...\), not the class"),
+        (3, "is of type int"),
+        (NeverAwaited(), "run_start is a coroutine function"),
+        (never_awaited, "nobody awaits"),
+    ],
+    ids=["class", "number", "coroutine-method", "coroutine-function"],
 )
 def test_what_is_no_hook_is_said_to_be_none(wrong, says):
     with pytest.raises(ConfigError, match=says):

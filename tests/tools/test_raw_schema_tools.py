@@ -235,3 +235,10 @@ def test_what_cannot_be_called_so_is_refused() -> None:
 
     with pytest.raises(ToolDefinitionError, match="it is a generator"):
         Tool.from_schema(generate, name="t", parameters={})
+
+
+def test_a_missing_argument_of_several_types_is_told_in_words() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": ["string", "null"]}}, "required": ["a"]}
+    raw = Tool.from_schema(lambda arguments: arguments, name="raw", parameters=schema)
+    with pytest.raises(InvalidArguments, match=r"`a` is missing \(string or null\)"):
+        raw.bind("{}")

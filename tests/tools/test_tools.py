@@ -924,3 +924,18 @@ def test_pydantic_is_not_imported_for_those_who_do_not_use_it() -> None:
         "sys.exit('pydantic' in sys.modules or 'asyncio' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_annotated_takes_what_only_others_understand() -> None:
+    class Cat(pydantic.BaseModel):
+        kind: Literal["cat"]
+
+    class Dog(pydantic.BaseModel):
+        kind: Literal["dog"]
+
+    def meet(pet: Annotated[Cat | Dog, pydantic.Field(discriminator="kind")], times: Annotated[int, object()]) -> str:
+        return f"{pet!r} {times}"
+
+    found = as_tool(meet)
+    assert found.bind('{"pet": {"kind": "dog"}, "times": 2}') == {"pet": Dog(kind="dog"), "times": 2}
+    assert found.parameters["properties"]["times"] == {"type": "integer"}

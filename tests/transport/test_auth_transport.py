@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import playhead as ph
 from chatwire import SSE, Script, stream
-from playhead.http import Request
+from playhead.http import Request, Response
 from playhead.transport.auth import AuthTransport, bearer, scheme_for
 from playhead.transport.memory import MemoryTransport, respond
 
@@ -107,3 +107,28 @@ def test_a_key_that_the_provider_echoes_is_neither_shown_nor_on_the_tape(tmp_pat
     assert KEY.encode() not in caught.value.body
     agent.run_sync("go", tape=path)
     assert KEY.encode() not in path.read_bytes()
+
+
+def test_a_refusal_is_let_go_of_where_the_new_key_cannot_be_had() -> None:
+    closed: list[bool] = []
+
+    class Refusing:
+        async def send(self, request: Request) -> Response:
+            async def close() -> None:
+                closed.append(True)
+
+            return respond(401, b"{}").with_stream(aiter(respond(401, b"{}")), close=close)
+
+        async def aclose(self) -> None:
+            pass
+
+    keys = iter([KEY])
+
+    def key() -> str:
+        for each in keys:
+            return each
+        raise ValueError("the vault is shut")
+
+    with pytest.raises(ValueError, match="vault"):
+        asyncio.run(AuthTransport(Refusing(), bearer(key)).send(Request("GET", "http://x.test/")))
+    assert closed == [True]

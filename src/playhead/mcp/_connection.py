@@ -97,13 +97,12 @@ class Connection:
     async def explain(self, error: Exception) -> PlayheadError:
         """An error of the package `mcp`, in our words."""
         from mcp.shared.exceptions import MCPError
-        from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
         if not isinstance(error, MCPError):
             return ServerError(self._mask(f"{self._who} answered with what cannot be used: {in_words(error)}"))
-        if error.code == REQUEST_TIMEOUT:
+        if _timed_out(error):
             return self._too_slow()
-        if error.code == CONNECTION_CLOSED:
+        if _was_cut(error):
             # Its task knows more than the request, but a little later.
             await asyncio.wait([self._task], timeout=_LAST_WORDS_S)
             return self._failure() if self._failure is not None else self._gone()
@@ -187,12 +186,11 @@ class Connection:
     def _unreachable(self, error: BaseException) -> PlayheadError:
         """Why the connection could not be opened."""
         from mcp.shared.exceptions import MCPError
-        from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
         if isinstance(error, MCPError):
-            if error.code == REQUEST_TIMEOUT:
+            if _timed_out(error):
                 return self._too_slow()
-            if error.code == CONNECTION_CLOSED:
+            if _was_cut(error):
                 return TransportError(
                     f"{self._who} ended before it had answered.{self._mask(self._last_words())}", kind="connect"
                 )
@@ -230,6 +228,20 @@ class Connection:
             return ServerError(f"{self._who} answered {status}.{advice}", code=error.code)
         text = f"{self._who} refused: {in_words(error)} (code {error.code})"
         return ServerError(self._mask(text), code=error.code)
+
+
+def _timed_out(error: MCPError) -> bool:
+    """Whether the package gave up waiting. Servers use the same code for errors of their own."""
+    from mcp_types import REQUEST_TIMEOUT
+
+    return error.code == REQUEST_TIMEOUT and error.message.endswith("timed out")
+
+
+def _was_cut(error: MCPError) -> bool:
+    """Whether the connection ended before the answer came. Servers use the same code for errors of their own."""
+    from mcp_types import CONNECTION_CLOSED
+
+    return error.code == CONNECTION_CLOSED and error.message.startswith(("Connection closed", "SSE stream "))
 
 
 def _load() -> None:

@@ -64,7 +64,7 @@ class Connections:
     async def leave(self) -> None:
         """One of those less."""
         seat = self._seat()
-        seat.entered -= 1
+        seat.entered = max(0, seat.entered - 1)  # 0 where it was entered in another event loop.
         await self._close_if_free(seat)
 
     async def ask(self, request: Callable[[Client], Awaitable[T]]) -> T:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from ..messages import MediaPart, Message, TextPart
 from ._errors import ServerError, ToolFailed
 
 _UNKNOWN_TYPE = "application/octet-stream"
+_TEXTUAL = ("/json", "+json", "/xml", "+xml", "/yaml", "/x-yaml", "/javascript")
+_FOR_URLS = str.maketrans("-_", "+/")
 
 
 def tool_result(result: Mapping[str, Any]) -> str | list[str | MediaPart]:
@@ -26,7 +29,7 @@ def tool_result(result: Mapping[str, Any]) -> str | list[str | MediaPart]:
 
     https://modelcontextprotocol.io/specification/2025-11-25/server/tools#tool-result
     """
-    parts = _parts(result.get("content") or ())
+    parts = [_for_a_model(part) for part in _parts(result.get("content") or ())]
     texts = [part.text for part in parts if isinstance(part, TextPart)]
     media = [part for part in parts if isinstance(part, MediaPart)]
     if result.get("isError"):
@@ -89,6 +92,22 @@ def _contents(item: Mapping[str, Any]) -> TextPart | MediaPart:
     return MediaPart(item.get("mimeType") or _UNKNOWN_TYPE, _bytes(item["blob"]), filename=name or None)
 
 
+def _for_a_model(part: TextPart | MediaPart) -> TextPart | MediaPart:
+    """A part that some model can be given. A result that none takes would be refused, now and in each later run."""
+    if isinstance(part, TextPart):
+        return part
+    kind = part.media_type
+    textual = kind.endswith(_TEXTUAL)
+    if not textual and (kind == "application/pdf" or kind.startswith(("image/", "audio/", "video/", "text/"))):
+        return part
+    data = part.data or b""
+    if textual:
+        with suppress(UnicodeDecodeError):
+            return TextPart(data.decode())
+    name = f" {part.filename!r}" if part.filename else ""
+    return TextPart(f"[a file{name} of type {kind} with {len(data)} bytes, which cannot be shown]")
+
+
 def _link(block: Mapping[str, Any]) -> str:
     title = block.get("title") or block.get("name") or ""
     about = f": {block['description']}" if block.get("description") else ""
@@ -96,8 +115,10 @@ def _link(block: Mapping[str, Any]) -> str:
 
 
 def _bytes(data: str) -> bytes:
+    """Bytes of base64, also of that for URLs, which some servers send. What is neither would be left out unseen."""
+    plain = "".join(data.split()).translate(_FOR_URLS)
     try:
-        return binascii.a2b_base64(data)
+        return binascii.a2b_base64(plain, strict_mode=True)
     except ValueError as error:
         raise ServerError(f"the server sent media that is not base64: {error}") from error
 

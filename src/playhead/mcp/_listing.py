@@ -86,11 +86,16 @@ def _tool(name: str, entry: Mapping[str, Any], choices: Choices, call: Call) -> 
         function,
         name=name,
         description=entry.get("description") or entry.get("title") or "",
-        parameters=entry.get("inputSchema") or {"type": "object"},
+        parameters=_without_nulls(entry.get("inputSchema") or {"type": "object"}),
         effect=_effect(own, entry.get("annotations") or {}, choices.effect),
         approve=approve if isinstance(approve, bool) else needs_approval,
         takes_context=True,
     )
+
+
+def _without_nulls(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema without what it says nothing about: some servers write `"required": null`."""
+    return {key: value for key, value in schema.items() if value is not None}
 
 
 def _effect(name: str, annotations: Mapping[str, Any], chosen: Effect | Mapping[str, Effect] | None) -> Effect:
@@ -105,10 +110,12 @@ def _effect(name: str, annotations: Mapping[str, Any], chosen: Effect | Mapping[
 
 
 def _names(prefix: str, own: Sequence[str]) -> Iterator[str]:
-    """Names that providers take: servers may use dots and slashes, and longer ones. None comes twice."""
+    """Names that providers take: servers may use dots and slashes, and longer ones. None comes twice. Gemini's begin
+    with a letter or `_`."""
     taken: set[str] = set()
     for name in own:
-        plain = _FORBIDDEN.sub("_", prefix + name)[:_LONGEST_NAME]
+        plain = _FORBIDDEN.sub("_", prefix + name)
+        plain = (plain if plain[:1].isalpha() or plain[:1] == "_" else f"_{plain}")[:_LONGEST_NAME]
         made, number = plain, 1
         while made in taken:
             number += 1

@@ -7,7 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 logger = logging.getLogger("playhead.mcp")
 
@@ -45,6 +45,18 @@ class Mask:
         for value in self._values:
             text = text.replace(value, "[hidden]")
         return text
+
+    def everywhere(self, value: Any) -> Any:
+        """Plain JSON without the values."""
+        if not self._values:
+            return value
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, list):
+            return [self.everywhere(each) for each in cast("list[Any]", value)]
+        if isinstance(value, dict):
+            return {key: self.everywhere(each) for key, each in cast("dict[str, Any]", value).items()}
+        return value
 
 
 class Stderr:

@@ -87,6 +87,7 @@ class Server:
         self._where = way.where
         self._choices = choices or Choices()
         self._connections = Connections(name, way, timeout)
+        self._hidden = way.secrets.everywhere
 
     def __repr__(self) -> str:
         return f"<MCP server {self.name!r}: {self._where}>"
@@ -195,29 +196,31 @@ class Server:
         async def make(client: Client) -> list[Any]:
             return await _all_pages(client.list_tools, "tools", _TOOL_FIELDS)
 
-        return await self._connections.ask(make)
+        return self._hidden(await self._connections.ask(make))
 
     async def _call(self, name: str, arguments: dict[str, Any], context: Context[Any]) -> object:
         async def tell(progress: float, total: float | None, message: str | None) -> None:
             of = f"{progress:g}" if total is None else f"{progress:g}/{total:g}"
-            context.progress(message or of, progress / total if total else None)
+            context.progress(
+                self._hidden(message) or of, min(max(progress / total, 0.0), 1.0) if total and total > 0 else None
+            )
 
         async def make(client: Client) -> Any:
             return _plain(await client.call_tool(name, arguments, progress_callback=tell))
 
-        return tool_result(await self._connections.ask(make))
+        return tool_result(self._hidden(await self._connections.ask(make)))
 
     async def _reading(self, what: str, make: Callable[[Client], Awaitable[Any]]) -> Any:
         """From the tape that this code stands on, or from the server; then it is on the tape."""
         name, place = f"mcp.{self.name}.{what}", here()
         if place is None:
-            return await self._connections.ask(make)
+            return self._hidden(await self._connections.ask(make))
         found = place.tape.find_reading(place.lane, name)
         if found is not None:
             return found.value
         if place.tape.closed:
             raise place.tape.no_reading(place.lane, name)
-        value = await self._connections.ask(make)
+        value = self._hidden(await self._connections.ask(make))
         place.tape.record_reading(place.lane, name, value)
         return value
 

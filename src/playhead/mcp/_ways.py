@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
+from ..tape.secrets._environment import secrets_of
 from ._logs import Mask, Stderr
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 30.0
 _FOREVER = None
+_LETS_IN = ("authorization", "proxy_authorization")
 
 
 @dataclass(slots=True)
@@ -48,6 +50,11 @@ class Way(Protocol):
         ...
 
     @property
+    def secrets(self) -> Mask:
+        """Takes out of a server's answers what nobody wants on a tape or before a model: its keys alone."""
+        ...
+
+    @property
     def mode(self) -> str:
         """How the version of the protocol is agreed on: `auto`, or `legacy` for the handshake before 2026."""
         ...
@@ -77,6 +84,11 @@ class Stdio:
         """Hides the values of the environment that it was given."""
         return Mask((self.env or {}).values())
 
+    @property
+    def secrets(self) -> Mask:
+        """Hides the values of variables that are named like secrets: `API_KEY`, `TOKEN` and the like."""
+        return Mask(secrets_of(self.env or {}))
+
     @asynccontextmanager
     async def streams(self, name: str, link: Link) -> AsyncGenerator[TransportStreams]:
         """Start the process. It is ended with this block: stdin is closed, then it is killed with its children.
@@ -87,7 +99,11 @@ class Stdio:
         from mcp.client.stdio import StdioServerParameters, stdio_client
 
         parameters = StdioServerParameters(
-            command=self.command, args=list(self.args), env=dict(self.env or {}), cwd=self.cwd
+            command=self.command,
+            args=list(self.args),
+            env=dict(self.env or {}),
+            cwd=self.cwd,
+            encoding_error_handler="replace",  # A line that is not UTF-8 is no message, but no end either.
         )
         link.stderr = Stderr(name, self.mask)
         with link.stderr.pipe as pipe:
@@ -114,8 +130,21 @@ class Http:
 
     @property
     def mask(self) -> Mask:
-        """Hides the headers' values."""
-        return Mask((self.headers or {}).values())
+        """Hides the headers' values, and what an address may have of keys."""
+        from urllib.parse import parse_qsl, unquote, urlsplit
+
+        parts = urlsplit(self.url)
+        asked = [value for _, value in parse_qsl(parts.query)]
+        raw = [pair.partition("=")[2] for pair in parts.query.split("&")]  # As it is quoted.
+        own = [parts.password or "", unquote(parts.password or "")]
+        return Mask([*(self.headers or {}).values(), *asked, *raw, *own])
+
+    @property
+    def secrets(self) -> Mask:
+        """Hides what `Authorization` has behind its scheme, and the values of headers that are named like secrets."""
+        given = {name.replace("-", "_"): value for name, value in (self.headers or {}).items()}
+        lets_in = [value.split()[-1] for name, value in given.items() if name.lower() in _LETS_IN and value.strip()]
+        return Mask([*lets_in, *secrets_of(given)])
 
     @asynccontextmanager
     async def streams(self, name: str, link: Link) -> AsyncGenerator[TransportStreams]:  # noqa: ARG002
