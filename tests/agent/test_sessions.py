@@ -604,6 +604,99 @@ def test_a_session_is_made_shorter_between_turns(compaction: ph.Compaction | Non
         assert session.messages == live
 
 
+@pytest.mark.parametrize(
+    "compaction", [ph.Compaction(keep=2), ph.Compaction(function=lambda m: m[-2:])], ids=["model", "function"]
+)
+def test_a_session_is_made_shorter_again_another_day(compaction: ph.Compaction, tmp_path: Path) -> None:
+    """What the first day's was is not played for the second; a script plays both."""
+    path = tmp_path / "talk.jsonl"
+    summed = compaction.function is None
+    days = [[("one",), ("two",), *([("FIRST",)] if summed else [])], [("three",), *([("SECOND",)] if summed else [])]]
+    script = Script(*days[0], *days[1], ("four",))
+    agent = script.agent(compaction=compaction)
+
+    def first(session: Session[Any, Any]) -> None:
+        session.run_sync("1")
+        session.run_sync("2")
+        assert session.compact_sync()
+
+    def second(session: Session[Any, Any]) -> None:
+        session.run_sync("3")
+        assert session.compact_sync()
+        session.run_sync("4")
+
+    with agent.session(path) as session:
+        first(session)
+    with agent.session(path) as session:
+        second(session)
+        live, tries = session.messages, len(session.ledger)
+    assert [message.text for message in live][-4:] == ["3", "three", "4", "four"]
+    assert not any("FIRST" in message.text for message in live)
+    assert conversation(ph.load_tape(path))[-1].messages == live
+    with agent.session(path, mode="replay") as session:
+        first(session)
+        second(session)
+        assert (session.messages, len(session.ledger)) == (live, tries)
+
+
+def test_what_a_left_turn_has_on_the_tape_is_in_the_conversation_at_once(tmp_path: Path) -> None:
+    """Not only when the tape is opened again: the answer was whole, and nobody had seen it."""
+    path = tmp_path / "talk.jsonl"
+    agent = ph.testing.Script(["one two three", "next"]).agent()
+    with agent.session(path) as session:
+        with session.stream_sync("1") as run:
+            next(iter(run))
+        left = session.messages
+        session.run_sync("2")
+        live = session.messages
+    assert live[: len(left)] == left
+    assert conversation(ph.load_tape(path))[-1].messages == live
+
+
+def test_a_doubt_loses_nothing_of_what_was_paid_for(tmp_path: Path) -> None:
+    """An agent beside the tool in doubt had done its work."""
+
+    @ph.tool
+    async def charge() -> str:
+        """Charge."""
+        await asyncio.Event().wait()
+        return "charged"
+
+    path = tmp_path / "talk.jsonl"
+    script = Script((None, tool_call("charge"), tool_call("helper", {"prompt": "x"})), ("helped",))
+    agent = script.agent(charge, script.agent(name="helper").as_tool())
+    with agent.session(path) as session:
+        with session.stream_sync("1") as run:
+            for event in run:
+                if isinstance(event, ph.ToolEnd):
+                    break
+        tries, left = len(session.ledger), session.messages
+        with pytest.raises(ph.ToolInDoubt):
+            session.resume_sync()
+        assert (len(session.ledger), session.messages) == (tries, left) and tries == 2
+    with agent.session(path) as session:
+        assert (len(session.ledger), session.messages) == (tries, left)
+
+
+def test_a_conversation_is_told_without_reading_each_request_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request holds all that was said before it: to read them all would take time by the square."""
+    with Script(call("add", {"a": 1, "b": 2}), ("3",)).agent(add).session() as session:
+        session.run_sync("add")
+        live, tape = session.messages, session.tape.tape()
+    assert tape is not None
+    monkeypatch.delattr("playhead.agent.retold.request_of")
+    assert conversation(tape)[-1].messages == live
+
+
+def test_a_turn_does_not_write_out_its_result_by_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`signal.signal` shows what it returns, and so the whole conversation, where that is a task's result."""
+    shown: list[object] = []
+    monkeypatch.setattr(ph.RunResult, "__repr__", lambda self: shown.append(self) or "")  # pyright: ignore
+    with Script(("one",)).agent().session() as session:
+        session.run_sync("1")
+    assert not shown
+
+
 def test_a_session_goes_on_from_the_tape_of_a_plain_run(tmp_path: Path) -> None:
     """The run is its first turn."""
     path = tmp_path / "run.jsonl"

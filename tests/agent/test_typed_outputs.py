@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from dataclasses import dataclass
 from pathlib import Path
@@ -360,3 +361,38 @@ def test_a_recorded_output_that_fits_no_more_is_an_error_of_the_run(tmp_path: Pa
         with pytest.raises(ph.OutputError, match="none any more: not any more") as error:
             agent.run_sync("Who?", tape=tape, mode="replay")
     assert error.value.problems == ("not any more",)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("mode", MODES)
+def test_the_output_waits_for_work_in_the_background_in_all_modes(mode: Mode, stream: bool, tmp_path: Path) -> None:
+    @ph.tool(background=True, effect="idempotent")
+    async def ask_around(who: str) -> str:
+        """Ask others."""
+        await asyncio.sleep(0.02)
+        return f"{who} is 37"
+
+    def said(asked: Any) -> Any:
+        if len(asked.messages) < 3:
+            return calls(("ask_around", {"who": "Ada"}, "c1"))
+        told = "Ada is 37" in str(asked.messages)
+        return gives(mode, {"name": "Ada", "age": 37 if told else 36}, "c3" if told else "c2")
+
+    def run(tape: Path, how: Any) -> ph.RunResult[Any]:
+        agent = Script(said).agent(tools=[ask_around], output=ph.Output(Person, mode=mode))
+        if not stream:
+            return agent.run_sync("How old is Ada?", tape=tape, mode=how)
+        with agent.stream_sync("How old is Ada?", tape=tape, mode=how) as running:
+            for _ in running:
+                pass
+            return running.result
+
+    file = tmp_path / "tape.jsonl"
+    live = run(file, "record")
+    assert (live.output, live.warnings) == (Person("Ada", 37), ())
+    check_history(live.messages)
+    assert run(file, "replay").messages == live.messages
+    lines = file.read_bytes().splitlines(keepends=True)
+    for number in range(1, len(lines)):
+        file.write_bytes(b"".join(lines[:number]))
+        assert run(file, "resume").output == live.output, f"killed after line {number}"

@@ -231,7 +231,7 @@ def test_commands_show_and_change_the_conversation(
     ("line", "says"),
     [
         ("/dance", "there is no command /dance. There are: /fork, /undo,"),
-        ("/undo 9", "undo takes"),
+        ("/undo 9", "there is no turn to undo"),
         ("/undo x", "/undo takes a whole number from 1 on, not 'x'"),
         ("/cost now", "/cost takes nothing behind it"),
         ("/model nope", "model 'nope' does not say its provider"),
@@ -410,6 +410,23 @@ def test_a_chat_that_waits_for_approval_asks_when_it_is_opened_again(
         screen.wait_for("> ")
         screen.write("\x04")
     assert [turn.ended for turn in conversation(ph.load_tape("t.jsonl"))] == [None]
+
+
+def test_lines_that_are_pasted_are_one_turn(module: str) -> None:
+    with on_a_terminal("chat", "--agent", f"{module}:agent", "--tape", "t.jsonl") as screen:
+        screen.wait_for("> ")
+        screen.write("\x1b[200~one\n\ttwo\nthree\x1b[201~\r")
+        screen.wait_for("It is three.")
+        screen.wait_for("> ")
+        screen.write("/quit\r")
+    assert [turn.prompt for turn in conversation(ph.load_tape("t.jsonl"))] == ["one\n\ttwo\nthree"]
+
+
+def test_the_tape_of_a_fork_is_put_in_its_place(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its format is one that cannot be appended to."""
+    assert piped(monkeypatch, "hi\n/fork f.yaml\nand now?\n", "--agent", f"{module}:agent", "--tape", "t.jsonl") == 0
+    assert [turn.prompt for turn in conversation(ph.load_tape("f.yaml"))] == ["hi", "and now?"]
+    assert not Path("f.yaml.part").exists()
 
 
 def test_tab_completes_commands_and_the_lines_of_earlier_chats_are_kept(module: str) -> None:

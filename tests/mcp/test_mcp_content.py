@@ -218,7 +218,10 @@ def test_what_an_address_has_of_keys_is_hidden_as_headers_are() -> None:
     ("make", "said"),
     [
         pytest.param(lambda: stdio(""), "command", id="no-command"),
+        pytest.param(lambda: stdio(["npx", "x"]), "one by one", id="a-list"),  # type: ignore[arg-type]
         pytest.param(lambda: http("ftp://x"), "http://", id="no-http"),
+        pytest.param(lambda: http("http://[::1"), "http://", id="half-an-address"),
+        pytest.param(lambda: stdio("x", timeout="5"), "timeout", id="time-as-text"),  # type: ignore[arg-type]
         pytest.param(lambda: stdio("x", timeout=0), "timeout", id="no-time"),
         pytest.param(lambda: stdio("x", env={"PORT": 80}), "'PORT' should be text", id="a-number"),  # type: ignore[dict-item]
         pytest.param(lambda: stdio("x", prefix="a.b"), "prefix", id="bad-prefix"),

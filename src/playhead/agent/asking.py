@@ -15,6 +15,7 @@ from ..providers import resolve
 from ..tape.playhead import Playhead
 from .book import Book
 from .calling import AttemptMade, Calling
+from .gate import Gate
 from .hooks import RunInfo
 from .ledgering import attempt_made, count_superseded
 from .outlets import Outlets
@@ -29,6 +30,7 @@ class Asking:
     Args:
         book: is told of answers and of warnings.
         meter: counts what attempts take.
+        gate: lets another attempt through, or does not.
         outlets: the way out.
         playhead: the run's.
         info: which run it is, for those who look on.
@@ -40,10 +42,19 @@ class Asking:
     """
 
     def __init__(
-        self, book: Book, meter: Meter, outlets: Outlets, playhead: Playhead, info: RunInfo, *, stream: bool
+        self,
+        book: Book,
+        meter: Meter,
+        gate: Gate,
+        outlets: Outlets,
+        playhead: Playhead,
+        info: RunInfo,
+        *,
+        stream: bool,
     ) -> None:
         self._book = book
         self._meter = meter
+        self._gate = gate
         self._outlets = outlets
         self._playhead = playhead
         self._info = info
@@ -128,7 +139,7 @@ class Asking:
 
     def _limited(self) -> None:
         """Another attempt is about to be made: whether that is within the limits."""
-        self._meter.before_call(self.elapsed(), step=False)
+        self._gate.call(self.elapsed(), step=False)
 
     def _attempted(self, spec: Spec, made: AttemptMade) -> None:
         if not self._lane_counted:  # The lane is settled now: what was asked there before counts, too.

@@ -158,7 +158,7 @@ def recalled(
                 made.messages,
                 where,
                 ended,
-                _inside(ledgers, where),
+                ledger_inside(ledgers, where),
                 made.pending if ended == "approval" else (),
             )
             points.append(Point(turn.messages if turn.carried else before, turn, begun, n, began))
@@ -239,7 +239,7 @@ def _plain_runs(
             made.messages,
             where,
             made.ended,
-            _inside(ledgers, where),
+            ledger_inside(ledgers, where),
             made.pending,
         )
         yield Point(turn.messages, turn, effect=n)
@@ -250,7 +250,7 @@ def ledgers_by_lane(tape: Tape) -> dict[str, Ledger]:
     return ledger_of(tape).by_lane()
 
 
-def _inside(ledgers: Mapping[str, Ledger], lane: str) -> Ledger:
+def ledger_inside(ledgers: Mapping[str, Ledger], lane: str) -> Ledger:
     """The attempts in a lane and below it."""
     found = [
         attempt
@@ -267,9 +267,9 @@ def ledgers_of_turns(ledgers: Mapping[str, Ledger], lane: str, turns: int) -> di
     Args:
         ledgers: `ledgers_by_lane` of its tape.
     """
-    found = {number: _inside(ledgers, turn_lane(lane, number)) for number in range(1, turns + 1)}
+    found = {number: ledger_inside(ledgers, turn_lane(lane, number)) for number in range(1, turns + 1)}
     counted = {attempt.effect for ledger in found.values() for attempt in ledger}
-    others = [attempt for attempt in _inside(ledgers, lane) if attempt.effect not in counted]
+    others = [attempt for attempt in ledger_inside(ledgers, lane) if attempt.effect not in counted]
     return {0: Ledger(tuple(others)), **found}
 
 

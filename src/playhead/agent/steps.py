@@ -30,6 +30,7 @@ from .batch import Surroundings, run_calls
 from .book import Book
 from .cancel import Cancel, Cancelling
 from .compaction import compacted
+from .gate import Gate
 from .hooks import RunInfo
 from .ledgering import Uncounted
 from .loop import instructed, lanes_of, next_calls
@@ -81,7 +82,8 @@ class Steps:
         self._info = info
         self._outside = outside
         self._stream = stream
-        self._asking = Asking(book, meter, outlets, playhead, info, stream=stream)
+        self._gate = Gate(meter, playhead, shared=asked.budget is not None)
+        self._asking = Asking(book, meter, self._gate, outlets, playhead, info, stream=stream)
         self._uncounted = Uncounted(meter, playhead)
         self._watch = Stopwatch(playhead, time.monotonic)
         self._cut = Cancellation(playhead)
@@ -202,7 +204,7 @@ class Steps:
             async for event in events:
                 yield event
         step, wanted = await self._prepare(number)
-        self._meter.before_call(await self._elapsed())
+        self._gate.call(await self._elapsed())
         async with aclosing(self._ask(step, wanted)) as events:
             async for event in events:
                 yield event
@@ -213,7 +215,7 @@ class Steps:
                 async for event in events:
                     yield event
             return
-        self._meter.before_tools(len(calls), await self._elapsed())
+        self._gate.tools(len(calls), await self._elapsed())
         async with aclosing(self._run_tools(response, calls, wanted)) as events:
             async for event in events:
                 yield event
@@ -314,7 +316,7 @@ class Steps:
             raise refusal
         if shown:
             yield StreamReset(str(refusal))
-        self._meter.before_call(await self._elapsed(), step=False)
+        self._gate.call(await self._elapsed(), step=False)
         async with aclosing(
             self._asking.ask(self.spec, step.replace(messages=self._book.messages), wanted)
         ) as events:
@@ -397,7 +399,7 @@ class Steps:
 
     async def _run_tools(
         self, response: ModelResponse, calls: tuple[ToolCallPart, ...], wanted: Wanted
-    ) -> AsyncGenerator[Event]:
+    ) -> AsyncGenerator[Event | None]:
         book, playhead, number = self._book, self._playhead, len(self._book.steps) - 1
         said = self._cut.at(number, "tools")
         book.calls = made = StepCalls(
@@ -439,8 +441,11 @@ class Steps:
                 async for event in events:
                     yield event
 
-    async def _after_tools(self, response: ModelResponse, made: StepCalls, wanted: Wanted) -> AsyncGenerator[Event]:
-        """What the calls of a step may have changed: the output is there, the run stops, another agent goes on."""
+    async def _after_tools(
+        self, response: ModelResponse, made: StepCalls, wanted: Wanted
+    ) -> AsyncGenerator[Event | None]:
+        """What the calls of a step may have changed: the output is there, the run stops, another agent goes on. None
+        where events of work in the background have come."""
         book = self._book
         if (stopped := made.stopped) is not None:
             book.stopped = stopped
@@ -451,6 +456,10 @@ class Steps:
         outputs = [n for n, call in enumerate(made.calls) if call.name in wanted.output_names]
         good = next((n for n in outputs if not made.finished[n].is_error), None)
         if good is not None:
+            while await self._jobs.until(self._later.wait):
+                yield None
+            if self._jobs and await self._deliver(wait=True):
+                return  # As where the output is an answer without calls: the model is told first.
             if good in made.failures:
                 raise made.failures[good]
             book.typed = made.outputs[good] if good in made.outputs else self._played_output(made.calls[good], wanted)

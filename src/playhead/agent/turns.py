@@ -35,6 +35,7 @@ from .conversation import (
     compact_lane,
     compactions,
     fork_place,
+    ledger_inside,
     ledgers_by_lane,
     ledgers_of_turns,
     recalled,
@@ -226,25 +227,21 @@ class Turns:
         """
         self._under_way = False
         number, ended = place.number, run.ended if over else "unfinished"
-        self.ledgers[number] = run.ledger
+        ledger = run.ledger
         messages = tuple(message for message in run.messages if message.role != "system")
-        if not over:
-            messages = self._as_the_tape_tells(place, messages)
-        turn = Turn(said_of(place.began.prompt), messages, place.lane, ended, run.ledger, run.pending)
+        if not over and (held := place.tape.tape()) is not None:
+            # The tape may know more than the run has seen: an answer that is whole there, what was before a doubt.
+            began = (*standing_at(place.before), Message("user", place.began.prompt))
+            told = retold(Told(held), place.lane, began, place.began.origins).messages
+            messages = told if len(told) >= len(messages) else messages
+            ledger = ledger if self._scripted else ledger_inside(ledgers_by_lane(held), place.lane)
+        self.ledgers[number] = ledger
+        turn = Turn(said_of(place.began.prompt), messages, place.lane, ended, ledger, run.pending)
         standing = messages if turn.carried else standing_at(place.before)
         self.points = [*place.before, Point(standing, turn, number, began=place.began)]
         if over and self._ends.get(number, "unfinished") != ended:
             self._ends[number] = ended
             self._note_end(number, ended)
-
-    def _as_the_tape_tells(self, place: Place, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-        """The conversation of a turn that was left. The tape may know more than the run has seen: an answer that is
-        whole there, or results of tools before one in doubt."""
-        if (held := place.tape.tape()) is None:
-            return messages
-        began = (*standing_at(place.before), Message("user", place.began.prompt))
-        told = retold(Told(held), place.lane, began, place.began.origins).messages
-        return told if len(told) >= len(messages) else messages
 
     # What comes between turns.
 

@@ -93,19 +93,20 @@ class Meter:
             for account in self.accounts:
                 account.count(attempt)
 
-    def before_call(self, elapsed_s: float | None = None, *, step: bool = True) -> None:
+    def before_call(self, elapsed_s: float | None = None, *, step: bool = True, shared: bool = True) -> None:
         """A model is about to be called. Unless that is refused, the step is counted, here and above.
 
         Args:
             elapsed_s: seconds since this meter's run began, by a clock that is on the tape; None where there is none.
             step: False for another attempt of the same call, which is no step of its own.
+            shared: False counts above, and looks at this meter's own limits alone.
 
         Raises:
             LimitExceeded: there is nothing left of a limit of this meter, or of one above.
         """
         with _LOCK:
             self._note(elapsed_s)
-            for account in self.accounts:
+            for account in self.accounts if shared else (self._own,):
                 account.check_usage()
                 if step:
                     account.check_step()
@@ -113,19 +114,20 @@ class Meter:
                 for account in self.accounts:
                     account.steps += 1
 
-    def before_tools(self, n: int, elapsed_s: float | None = None) -> None:
+    def before_tools(self, n: int, elapsed_s: float | None = None, *, shared: bool = True) -> None:
         """Tools are about to run. Unless that is refused, they are counted, here and above.
 
         Args:
             n: how many; all of them, or none, are let through.
             elapsed_s: as in `before_call`.
+            shared: as in `before_call`.
 
         Raises:
             LimitExceeded: they are more than what is left of a limit of this meter, or of one above.
         """
         with _LOCK:
             self._note(elapsed_s)
-            for account in self.accounts:
+            for account in self.accounts if shared else (self._own,):
                 account.check_tools(n)
             for account in self.accounts:
                 account.tool_calls += n

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
+from typing import cast
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
@@ -61,6 +62,10 @@ def stdio(
     """
     if not command:
         raise ConfigError("command should be what starts the server, but is empty")
+    for part in (command, *args):
+        if not isinstance(cast("object", part), str):
+            kind = type(cast("object", part)).__name__
+            raise ConfigError(f"the command and its arguments should be texts, one by one, but one is of type {kind}")
     _check_texts("env", env)
     way = Stdio(command=command, args=args, env=env, cwd=None if cwd is None else os.fspath(cwd))
     return Server(
@@ -99,7 +104,10 @@ def http(
         ConfigError: an argument is not what it can be.
     """
     _check_texts("headers", headers)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ConfigError(f"url should begin with http:// or https:// and have a host: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"url should begin with http:// or https:// and have a host, but is {url!r}")
     return Server(

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import msgspec
 
@@ -81,7 +81,7 @@ class Server:
     def __init__(self, name: str, way: Way, *, timeout: float | None = 60.0, choices: Choices | None = None) -> None:
         if not name:
             raise ConfigError("an MCP server should have a name: give name=")
-        if timeout is not None and not timeout > 0:
+        if timeout is not None and not (isinstance(cast("object", timeout), int | float) and timeout > 0):
             raise ConfigError(f"timeout should be a number of seconds above 0, or None, but is {timeout!r}")
         self.name = name
         self._where = way.where
