@@ -220,3 +220,11 @@ def test_a_budget_beside_the_run_around_counts_the_same_and_its_own_time() -> No
     again = shared.child()
     again.child(budget=shared).before_call()
     assert (again.steps, shared.steps) == (1, 3), "what is above it already counts once"
+
+
+def test_the_running_sum_of_a_meter_is_that_of_its_ledger() -> None:
+    meter = Meter()
+    assert meter.known_usage == Usage()
+    for usage in (None, Usage(input_tokens=3), Usage(input_tokens=4, output_tokens=2, reasoning_tokens=0), Usage()):
+        meter.add(Attempt(lane="root", provider="p", model="m", usage=usage))
+        assert meter.known_usage == meter.ledger.known_usage

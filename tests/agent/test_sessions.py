@@ -673,7 +673,7 @@ def test_a_doubt_loses_nothing_of_what_was_paid_for(tmp_path: Path) -> None:
         tries, left = len(session.ledger), session.messages
         with pytest.raises(ph.ToolInDoubt):
             session.resume_sync()
-        assert (len(session.ledger), session.messages) == (tries, left) and tries == 2
+        assert (tries, len(session.ledger), session.messages) == (2, tries, left)
     with agent.session(path) as session:
         assert (len(session.ledger), session.messages) == (tries, left)
 
@@ -691,7 +691,7 @@ def test_a_conversation_is_told_without_reading_each_request_again(monkeypatch: 
 def test_a_turn_does_not_write_out_its_result_by_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """`signal.signal` shows what it returns, and so the whole conversation, where that is a task's result."""
     shown: list[object] = []
-    monkeypatch.setattr(ph.RunResult, "__repr__", lambda self: shown.append(self) or "")  # pyright: ignore
+    monkeypatch.setattr(ph.RunResult, "__repr__", shown.append)
     with Script(("one",)).agent().session() as session:
         session.run_sync("1")
     assert not shown

@@ -16,8 +16,8 @@ REACHED, PASSED = "limit", "limit.passed"
 class Gate:
     """Looks at a run's limits before each of its calls.
 
-    Which of several runs meets a limit that they share depends on which of them comes first. That is no fact of any of
-    them, so that the tape says it: a replay ends where the recorded run did, and nowhere else.
+    Which of several runs meets a limit that they share depends on which of them comes first. That is no fact of any
+    of them, so that the tape says it: a replay ends where the recorded run did, and nowhere else.
 
     Args:
         meter: counts what the run takes.

@@ -239,7 +239,7 @@ class Steps:
             messages=self._book.messages,
             deps=self._asked.deps,
             agent=self.spec.name,
-            usage=self._meter.ledger.known_usage,
+            usage=self._meter.known_usage,
             _reader=lambda name, make: read_now(playhead, name, make),
         )
 
@@ -410,7 +410,7 @@ class Steps:
             lambda: playhead.opened.id or self._own_id,
             self._asked.deps,
             self.spec.name,
-            lambda: self._meter.ledger.known_usage,
+            lambda: self._meter.known_usage,
             said=said or {},
         )
         toolbox = Toolbox(

@@ -262,7 +262,7 @@ class Turns:
         """
         tape, before = self.free(), standing_at(self.points)
         lane = compact_lane(self.lane, self._shortened + 1)
-        self._under_way, messages = True, None
+        self._under_way, messages = True, ()
         try:
             messages, ledger = await made_shorter(spec, before, tape, lane, deps)
         finally:

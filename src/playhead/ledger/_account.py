@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import LimitExceeded
+from ..messages import TOKEN_FIELDS, Usage
 from ._attempt import Attempt
 from ._limits import Limits
 
@@ -24,6 +25,7 @@ class Account:
         began_s: where in the time of the account above its own time begins; None where their times add up.
 
     Attributes:
+        known: the tokens that are known.
         beside: budgets that count the same. Its own time adds up there.
     """
 
@@ -33,6 +35,7 @@ class Account:
         self.beside: tuple[Account, ...] = ()
         self.attempts: list[Attempt] = []
         self.tokens = dict.fromkeys(("input_tokens", "output_tokens", "total_tokens"), 0)
+        self.known = Usage()
         self.cost = 0.0
         self.unknown: Attempt | None = None
         self.steps = 0
@@ -43,6 +46,7 @@ class Account:
         """Count what an attempt took."""
         self.attempts.append(attempt)
         if (usage := attempt.usage) is not None:
+            self.known = known_sum(self.known, usage)
             given, made = usage.input_tokens or 0, usage.output_tokens or 0
             self.tokens["input_tokens"] += given
             self.tokens["output_tokens"] += made
@@ -89,6 +93,15 @@ class Account:
         allowed = getattr(self.limits, name)
         if allowed is not None and used >= allowed:
             raise _exceeded(name, used, allowed)
+
+
+def known_sum(one: Usage, other: Usage) -> Usage:
+    """The sum of what is known: of a count that only one of them has, that one."""
+    return Usage(*(_either(getattr(one, name), getattr(other, name)) for name in TOKEN_FIELDS))
+
+
+def _either(a: int | None, b: int | None) -> int | None:
+    return a if b is None else b if a is None else a + b
 
 
 def _exceeded(name: str, used: float, allowed: float, more: int = 0) -> LimitExceeded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from ..messages import Usage
 from ._account import Account
 from ._attempt import Attempt
 from ._ledger import Ledger
@@ -75,6 +76,11 @@ class Meter:
         """Whether steps or tool calls are limited, here or above."""
         limits = (account.limits for account in self.accounts)
         return any(each.steps is not None or each.tool_calls is not None for each in limits)
+
+    @property
+    def known_usage(self) -> Usage:
+        """The tokens so far, as far as they are known."""
+        return self._own.known
 
     @property
     def ledger(self) -> Ledger:
