@@ -26,6 +26,9 @@ from ._media import encode_media, merged
 from ._names import NAME
 
 
+_NOTHING: JSONObject = {"role": "assistant", "content": ""}
+
+
 class MessageWriter:
     """Writes the messages of one request.
 
@@ -65,7 +68,8 @@ class MessageWriter:
                 content = self._content(message.parts, message.role)
                 return [{"role": message.role, "content": content} | self._beside(message.parts)]
             case "assistant":
-                return [self._assistant(message)]
+                said = self._assistant(message)
+                return [] if said == _NOTHING else [said]  # Not every provider takes an answer that says nothing.
             case "tool":
                 return self._results(message)
 
