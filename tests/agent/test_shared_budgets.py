@@ -64,6 +64,15 @@ def test_a_replay_ends_the_run_that_was_ended_whichever_comes_first(tmp_path: Pa
     assert nobody.asked == 0
 
 
+def test_a_limit_that_is_met_again_is_said_once(tmp_path: Path) -> None:
+    path, found = tmp_path / "t.jsonl", list[bytes]()
+    for _ in range(2):
+        with pytest.raises(ph.LimitExceeded):
+            Slow(slow="").agent().run_sync("a", tape=path, budget=ph.Budget(ph.Limits(steps=2)))
+        found.append(path.read_bytes())
+    assert found[0] == found[1]
+
+
 def test_a_run_that_went_on_with_a_larger_budget_plays_to_its_end(tmp_path: Path) -> None:
     path, nobody = tmp_path / "t.jsonl", Slow(slow="")
     both(Slow(slow="a").agent(), path, None)

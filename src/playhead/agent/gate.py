@@ -66,8 +66,9 @@ class Gate:
         try:
             check(True)
         except LimitExceeded as error:
-            said = {"at": self._looks, "words": str(error), "limit": error.limit, "allowed": error.allowed}
-            self._playhead.note(REACHED, {**said, "used": error.used})
+            if reached is None or passed:
+                said = {"at": self._looks, "words": str(error), "limit": error.limit, "allowed": error.allowed}
+                self._playhead.note(REACHED, {**said, "used": error.used})
             raise
         if reached is not None and not passed:
             self._playhead.note(PASSED, {"at": self._looks})

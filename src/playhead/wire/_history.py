@@ -7,7 +7,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
+from ..errors import DecodeError
 from ..messages import Message, Opaque, Part, ToolCallPart, ToolResultPart
+from ._json import loads
 from ._report import Report
 
 
@@ -34,6 +38,33 @@ def stayed_home(part: Part, report: Report) -> None:
         case _:
             what = f"{part.__struct_config__.tag} of {issuer(part.opaque)}"  # such as `reasoning of anthropic`
     report.lost(f"{what} stayed home")
+
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def object_text(call: ToolCallPart, report: Report) -> str:
+    """A call's arguments as JSON text, byte for byte; what is no JSON object goes inside of one, since providers refuse
+    a history with anything else."""
+    if not call.arguments:
+        return "{}"
+    try:
+        _OBJECT.decode(call.arguments)
+    except (ValueError, RecursionError):
+        if _is_object(call.arguments):
+            return call.arguments
+    else:
+        return call.arguments
+    report.lost(f"the arguments of a call of {call.name!r} are no JSON object, and were sent inside of one")
+    return msgspec.json.encode({"invalid_json": call.arguments.encode("utf-8", "replace").decode()}).decode()
+
+
+def _is_object(text: str) -> bool:
+    """As tolerant readers see it, who take NaN and the like."""
+    try:
+        return isinstance(loads(text.encode("utf-8", "replace"), "the arguments"), dict)
+    except DecodeError:
+        return False
 
 
 def call_ids(messages: Sequence[Message], pattern: str | None) -> dict[str, str]:

@@ -19,12 +19,11 @@ from ...messages import (
     ToolResultPart,
 )
 from .._dialect import Dialect
-from .._history import call_ids, issuer, own, stayed_home
+from .._history import call_ids, issuer, object_text, own, stayed_home
 from .._json import JSONObject, obj, objs, text
 from .._report import Report
 from ._media import encode_media, merged
 from ._names import NAME
-
 
 _NOTHING: JSONObject = {"role": "assistant", "content": ""}
 
@@ -162,8 +161,7 @@ class MessageWriter:
         id = self._ids[call.id]
         if more.get("type") == "custom":
             return {"id": id, "custom": {"name": call.name, "input": call.arguments}} | more
-        # An empty string is not JSON, and some providers refuse it in history.
-        function = {"name": call.name, "arguments": call.arguments or "{}"}
+        function = {"name": call.name, "arguments": object_text(call, self._report)}
         return {"id": id, "type": "function", "function": function} | more
 
     def _reasoning(self, message: Message, body: JSONObject) -> None:

@@ -20,7 +20,7 @@ from ...messages import (
     ToolCallPart,
     ToolResultPart,
 )
-from .._history import call_ids, issuer, own, stayed_home
+from .._history import call_ids, issuer, object_text, own, stayed_home
 from .._json import JSONObject, obj, text
 from .._report import Report
 from ._items import CUSTOM, NAME, own_item
@@ -262,7 +262,7 @@ class Input:
 
     def _call(self, call: ToolCallPart, data: JSONObject, ids: bool) -> JSONObject:
         item: JSONObject = {"type": "function_call", "call_id": self._ids[call.id], "name": call.name}
-        item["arguments"] = call.arguments or "{}"  # An empty string is not JSON.
+        item["arguments"] = object_text(call, self._report)
         item |= {key: value for key, value in data.items() if key not in _REST}
         return item | ({"id": data["id"]} if ids and data.get("id") else {})
 
