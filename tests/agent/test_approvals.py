@@ -12,6 +12,7 @@ import pytest
 from everyway import Outcome, Scenario, Stage, by_model, go, had, in_all_ways, texts, turns
 
 import playhead as ph
+from chatwire import Script, tool_call
 from histories import check_history
 from playhead import Undecided
 from playhead.testing import answer, calls
@@ -577,3 +578,19 @@ def test_reconcile_is_asked_about_the_call_that_ran(arguments: Any, decided: Any
     result = agent.run_sync("Go.", tape=file)
     assert found == [ran]
     assert result.steps[0].results[0].text == f"{ran} is gone"
+
+
+def test_a_resumed_run_keeps_to_the_limits_that_it_is_given() -> None:
+    script = Script((None, tool_call("risky", {"n": 1})), (None, tool_call("risky", {"n": 2}, "c2")), ("done",))
+
+    @ph.tool(approve=lambda n: n == 1)
+    def risky(n: int) -> int:
+        return n
+
+    agent = script.agent(risky)
+    paused = agent.run_sync("go")
+    budget = ph.Budget(ph.Limits(steps=2))
+    with pytest.raises(ph.LimitExceeded):
+        agent.resume_sync(paused.tape or ph.Tape(), approvals=lambda _: True, budget=budget)
+    assert budget.steps == 2
+    assert len(script.requests) == 2

@@ -32,7 +32,7 @@ from .pausing import opening_of
 from .repairing import Repair
 from .result import RunResult
 from .run import Run
-from .spec import Asked, Prompt, Spec
+from .spec import Asked, Bounds, Prompt, Spec
 from .steering import BeforeStep, StopCondition, SystemPrompts
 from .sync import SyncRun, awaited
 from .toolbox import by_name
@@ -335,7 +335,12 @@ class Agent(Generic[DepsT, OutputT]):
         return SyncRun(self._start(asked, tape, mode, stream=True))
 
     async def resume(
-        self, tape: TapeSource, *, approvals: Approvals | None = None, deps: DepsT | None = None
+        self,
+        tape: TapeSource,
+        *,
+        approvals: Approvals | None = None,
+        deps: DepsT | None = None,
+        **bounds: Unpack[Bounds],
     ) -> RunResult[OutputT]:
         """Go on with a run that ended because tool calls wait for approval; also in another process, and a day later.
 
@@ -344,16 +349,22 @@ class Agent(Generic[DepsT, OutputT]):
             approvals: decisions about the calls that wait, by lane or by call id: True, False, `Approve(...)` or
                 `Deny(...)`; or a function that is asked.
             deps: as in `run`: they are not on the tape.
+            bounds: `limits`, `budget` and `cancel`, as in `run`.
 
         Raises:
             ConfigError: the tape holds no such run.
             PlayheadError: as `run` does.
         """
-        async with self.resume_stream(tape, approvals=approvals, deps=deps) as run:
+        async with self.resume_stream(tape, approvals=approvals, deps=deps, **bounds) as run:
             return await run.finish()
 
     def resume_stream(
-        self, tape: TapeSource, *, approvals: Approvals | None = None, deps: DepsT | None = None
+        self,
+        tape: TapeSource,
+        *,
+        approvals: Approvals | None = None,
+        deps: DepsT | None = None,
+        **bounds: Unpack[Bounds],
     ) -> Run[OutputT]:
         """`resume`, for looking at the events. Answers are streamed if they were in the run that is resumed."""
         from ..tape.files import load_tape
@@ -361,14 +372,19 @@ class Agent(Generic[DepsT, OutputT]):
 
         held = tape.tape() if isinstance(tape, OpenTape) else tape if isinstance(tape, Tape) else load_tape(tape)
         begun, settings = opening_of(held or Tape())
-        asked = Asked(messages=begun.messages, settings=settings, deps=deps, approvals=approvals)
+        asked = Asked(messages=begun.messages, settings=settings, deps=deps, approvals=approvals, **bounds)
         return self._start(asked, tape, None if isinstance(tape, OpenTape) else "resume", stream=begun.stream)
 
     def resume_sync(
-        self, tape: TapeSource, *, approvals: Approvals | None = None, deps: DepsT | None = None
+        self,
+        tape: TapeSource,
+        *,
+        approvals: Approvals | None = None,
+        deps: DepsT | None = None,
+        **bounds: Unpack[Bounds],
     ) -> RunResult[OutputT]:
         """`resume`, for code that is not asynchronous."""
-        return awaited(self.resume(tape, approvals=approvals, deps=deps))
+        return awaited(self.resume(tape, approvals=approvals, deps=deps, **bounds))
 
     def run_inside(self, prompt: str, context: Context[Any]) -> Run[OutputT]:
         """A run that is part of the run whose tool this is called in: streamed as that one is, with its dependencies

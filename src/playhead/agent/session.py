@@ -8,7 +8,7 @@ from functools import reduce
 from operator import add
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, Self, Unpack, cast
 
 from .._settings import checked
 from ..errors import ConfigError
@@ -27,7 +27,7 @@ from .conversation import Point, Said, Turn, standing_at
 from .course import Course
 from .result import RunResult
 from .run import Run
-from .spec import Asked, Prompt
+from .spec import Asked, Bounds, Prompt
 from .sync import SyncRun, awaited
 from .turns import TurnCourse, Turns, file_of
 
@@ -211,38 +211,45 @@ class Session(Generic[DepsT, OutputT]):
             )
         )
 
-    async def resume(self, approvals: Approvals | None = None, *, deps: DepsT | None = None) -> RunResult[OutputT]:
+    async def resume(
+        self, approvals: Approvals | None = None, *, deps: DepsT | None = None, **bounds: Unpack[Bounds]
+    ) -> RunResult[OutputT]:
         """Go on with the last turn: one that waits for approvals, or one that was cut down or failed. What is on the
         tape is played: nothing is paid for twice, and no tool that has ended runs again.
 
         Args:
             approvals: decisions about the calls that wait (`pending`), by lane or by call id, or a function.
             deps: as in `run`.
+            bounds: `limits`, `budget` and `cancel`, as in `run`.
 
         Raises:
             ConfigError: the last turn has come to its end.
         """
-        async with self.resume_stream(approvals, deps=deps) as run:
+        async with self.resume_stream(approvals, deps=deps, **bounds) as run:
             return await run.finish()
 
-    def resume_stream(self, approvals: Approvals | None = None, *, deps: DepsT | None = None) -> Run[OutputT]:
+    def resume_stream(
+        self, approvals: Approvals | None = None, *, deps: DepsT | None = None, **bounds: Unpack[Bounds]
+    ) -> Run[OutputT]:
         """`resume`, for looking at the events. Answers are streamed if they were in the turn that is resumed."""
         point = self._turns.to_go_on_with()
         assert point.began is not None  # noqa: S101 - it is a turn of a session
-        asked = self._asked(
-            point.began.prompt, cast("Settings", point.began.settings), deps, None, None, approvals, None
-        )
+        settings = cast("Settings", point.began.settings)
+        limits, budget, cancel = bounds.get("limits"), bounds.get("budget"), bounds.get("cancel")
+        asked = self._asked(point.began.prompt, settings, deps, limits, budget, approvals, cancel)
         return self._turn(asked, stream=point.began.stream, again=point)
 
-    def resume_sync(self, approvals: Approvals | None = None, *, deps: DepsT | None = None) -> RunResult[OutputT]:
+    def resume_sync(
+        self, approvals: Approvals | None = None, *, deps: DepsT | None = None, **bounds: Unpack[Bounds]
+    ) -> RunResult[OutputT]:
         """`resume`, for code that is not asynchronous."""
-        return awaited(_finished(self.resume_stream(approvals, deps=deps)))
+        return awaited(_finished(self.resume_stream(approvals, deps=deps, **bounds)))
 
     def resume_stream_sync(
-        self, approvals: Approvals | None = None, *, deps: DepsT | None = None
+        self, approvals: Approvals | None = None, *, deps: DepsT | None = None, **bounds: Unpack[Bounds]
     ) -> SyncRun[OutputT]:
         """`resume_stream`, for code that is not asynchronous."""
-        return SyncRun(self.resume_stream(approvals, deps=deps))
+        return SyncRun(self.resume_stream(approvals, deps=deps, **bounds))
 
     # What changes the turns to come.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from ..http import Transport
 from ..ledger import Limits, Meter
@@ -52,6 +52,14 @@ class Spec:
     repair: Repair | None = None
     hooks: HookList = field(default_factory=HookList)
     transport: Transport | None = None
+
+
+class Bounds(TypedDict, total=False):
+    """What may end a run that goes on: `limits`, a `budget` and `cancel`, as in `Agent.run`."""
+
+    limits: Limits | None
+    budget: Meter | None
+    cancel: Cancel | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import LimitExceeded
 from ..messages import TOKEN_FIELDS, Usage
 from ._attempt import Attempt
@@ -97,7 +99,8 @@ class Account:
 
 def known_sum(one: Usage, other: Usage) -> Usage:
     """The sum of what is known: of a count that only one of them has, that one."""
-    return Usage(*(_either(getattr(one, name), getattr(other, name)) for name in TOKEN_FIELDS))
+    counts: dict[str, Any] = {name: _either(getattr(one, name), getattr(other, name)) for name in TOKEN_FIELDS}
+    return Usage(**counts)
 
 
 def _either(a: int | None, b: int | None) -> int | None:

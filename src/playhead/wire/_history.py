@@ -44,8 +44,8 @@ _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def object_text(call: ToolCallPart, report: Report) -> str:
-    """A call's arguments as JSON text, byte for byte; what is no JSON object goes inside of one, since providers refuse
-    a history with anything else."""
+    """A call's arguments as JSON text, byte for byte. What is no JSON object goes inside of one: providers refuse a
+    history with anything else."""
     if not call.arguments:
         return "{}"
     try:
