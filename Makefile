@@ -9,8 +9,10 @@ BIN := .venv/bin
 demo: .venv/.user
 	@$(BIN)/playhead demo
 
+# As many at once as there are processors; TEST_WORKERS=0 runs them one by one.
+TEST_WORKERS ?= auto
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS)
 
 check: .venv/.dev
 	$(BIN)/ruff check .
