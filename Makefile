@@ -12,7 +12,7 @@ demo: .venv/.user
 # As many at once as there are processors; TEST_WORKERS=0 runs them one by one.
 TEST_WORKERS ?= auto
 test: .venv/.dev
-	$(BIN)/python -m pytest -n $(TEST_WORKERS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ import msgspec
 from .._settings import checked
 from ..errors import ConfigError
 from ..http import Transport
-from ..ledger import Limits, Meter
+from ..ledger import Limits
 from ..messages import Message, ProviderTool, Settings
 from ..model import Model
 from ..output import Output, as_output
@@ -22,7 +22,6 @@ from ..tape.open import Mode, TapeSource, playhead_for
 from ..tools import Context, Toolset, as_tool
 from .approvals import Approvals
 from .around import around
-from .cancel import Cancel
 from .course import Course
 from .handoff import Handoff
 from .hooks import Hooks, as_hooks
@@ -32,9 +31,9 @@ from .pausing import opening_of
 from .repairing import Repair
 from .result import RunResult
 from .run import Run
-from .spec import Asked, Bounds, Prompt, Spec
+from .spec import Asked, Bounds, Prompt, RunOptions, Spec
 from .steering import BeforeStep, StopCondition, SystemPrompts
-from .sync import SyncRun, awaited
+from .sync import SyncRun, awaited, finished
 from .toolbox import by_name
 
 if TYPE_CHECKING:
@@ -226,17 +225,7 @@ class Agent(Generic[DepsT, OutputT]):
     async def run(
         self,
         prompt: Prompt | None = None,
-        *,
-        messages: Sequence[Message] = (),
-        tape: TapeSource | None = None,
-        mode: Mode | None = None,
-        settings: Settings | None = None,
-        deps: DepsT | None = None,
-        limits: Limits | None = None,
-        budget: Meter | None = None,
-        approvals: Approvals | None = None,
-        cancel: Cancel | None = None,
-        conversation: str | None = None,
+        **options: Unpack[RunOptions[DepsT]],
     ) -> RunResult[OutputT]:
         """Run to the end, with answers that are not streamed.
 
@@ -263,24 +252,13 @@ class Agent(Generic[DepsT, OutputT]):
             TapeError: the tape cannot be used, or the run diverges from it.
             RunError: the loop could not go on. All of them carry the run so far in `error.run`.
         """
-        asked = self._asked(prompt, messages, settings, deps, limits, budget, approvals, cancel, conversation)
-        async with self._start(asked, tape, mode, stream=False) as run:
+        async with self._begin(prompt, stream=False, **options) as run:
             return await run.finish()
 
     def stream(
         self,
         prompt: Prompt | None = None,
-        *,
-        messages: Sequence[Message] = (),
-        tape: TapeSource | None = None,
-        mode: Mode | None = None,
-        settings: Settings | None = None,
-        deps: DepsT | None = None,
-        limits: Limits | None = None,
-        budget: Meter | None = None,
-        approvals: Approvals | None = None,
-        cancel: Cancel | None = None,
-        conversation: str | None = None,
+        **options: Unpack[RunOptions[DepsT]],
     ) -> Run[OutputT]:
         """Run with answers that are streamed. Arguments and errors as in `run`.
 
@@ -288,42 +266,20 @@ class Agent(Generic[DepsT, OutputT]):
             async for event in run: ...
         run.result
         """
-        asked = self._asked(prompt, messages, settings, deps, limits, budget, approvals, cancel, conversation)
-        return self._start(asked, tape, mode, stream=True)
+        return self._begin(prompt, stream=True, **options)
 
     def run_sync(
         self,
         prompt: Prompt | None = None,
-        *,
-        messages: Sequence[Message] = (),
-        tape: TapeSource | None = None,
-        mode: Mode | None = None,
-        settings: Settings | None = None,
-        deps: DepsT | None = None,
-        limits: Limits | None = None,
-        budget: Meter | None = None,
-        approvals: Approvals | None = None,
-        cancel: Cancel | None = None,
-        conversation: str | None = None,
+        **options: Unpack[RunOptions[DepsT]],
     ) -> RunResult[OutputT]:
         """`run`, for code that is not asynchronous. Also where an event loop runs already, as in a notebook."""
-        asked = self._asked(prompt, messages, settings, deps, limits, budget, approvals, cancel, conversation)
-        return awaited(self._finished(asked, tape, mode))
+        return awaited(finished(self._begin(prompt, stream=False, **options)))
 
     def stream_sync(
         self,
         prompt: Prompt | None = None,
-        *,
-        messages: Sequence[Message] = (),
-        tape: TapeSource | None = None,
-        mode: Mode | None = None,
-        settings: Settings | None = None,
-        deps: DepsT | None = None,
-        limits: Limits | None = None,
-        budget: Meter | None = None,
-        approvals: Approvals | None = None,
-        cancel: Cancel | None = None,
-        conversation: str | None = None,
+        **options: Unpack[RunOptions[DepsT]],
     ) -> SyncRun[OutputT]:
         """`stream`, for code that is not asynchronous.
 
@@ -331,8 +287,7 @@ class Agent(Generic[DepsT, OutputT]):
             for event in run: ...
         run.result
         """
-        asked = self._asked(prompt, messages, settings, deps, limits, budget, approvals, cancel, conversation)
-        return SyncRun(self._start(asked, tape, mode, stream=True))
+        return SyncRun(self._begin(prompt, stream=True, **options))
 
     async def resume(
         self,
@@ -393,37 +348,30 @@ class Agent(Generic[DepsT, OutputT]):
         asked = Asked(prompt=prompt, deps=context.deps, approvals=outside.approvals if outside is not None else None)
         return self._start(asked, None, None, stream=outside is not None and outside.stream)
 
-    async def _finished(self, asked: Asked, tape: TapeSource | None, mode: Mode | None) -> RunResult[OutputT]:
-        async with self._start(asked, tape, mode, stream=False) as run:
-            return await run.finish()
-
-    def _asked(
+    def _begin(
         self,
         prompt: Prompt | None,
-        messages: Sequence[Message],
-        settings: Settings | None,
-        deps: Any,
-        limits: Limits | None,
-        budget: Meter | None,
-        approvals: Approvals | None,
-        cancel: Cancel | None,
-        conversation: str | None,
-    ) -> Asked:
+        *,
+        stream: bool,
+        messages: Sequence[Message] = (),
+        tape: TapeSource | None = None,
+        mode: Mode | None = None,
+        settings: Settings | None = None,
+        conversation: str | None = None,
+        **more: Any,
+    ) -> Run[OutputT]:
         if prompt is None and not messages:
             raise ConfigError(
                 "there is nothing to say: give a prompt, or messages that end with what is to be answered"
             )
-        return Asked(
+        asked = Asked(
             prompt=prompt,
             messages=tuple(messages),
             settings=checked(settings or {}),
-            deps=deps,
-            limits=limits,
-            budget=budget,
-            approvals=approvals,
-            cancel=cancel,
             conversation=conversation,
+            **more,
         )
+        return self._start(asked, tape, mode, stream=stream)
 
     def _start(self, asked: Asked, tape: TapeSource | None, mode: Mode | None, *, stream: bool) -> Run[OutputT]:
         course = Course(

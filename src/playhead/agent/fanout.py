@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Unpack, cast, overload
 
 from .._settings import checked
 from ..errors import ConfigError
@@ -21,7 +21,7 @@ from .cancel import Cancel
 from .course import Course
 from .result import RunResult
 from .run import Run
-from .spec import Asked, Prompt
+from .spec import Asked, Prompt, TurnOptions
 from .sync import awaited
 
 if TYPE_CHECKING:
@@ -41,22 +41,22 @@ _FAILED = "fan_out.failed"
 """The reading that says which run failed first: that one's error is raised."""
 
 
+class FanOptions(TurnOptions[DepsT], Generic[DepsT], total=False):
+    """What `fan_out` is given."""
+
+    tape: TapeSource | None
+    mode: Mode | None
+    concurrency: int | None
+    conversation: str | None
+
+
 @overload
 async def fan_out(
     agent: Agent[DepsT, OutputT],
     prompts: Iterable[Prompt],
     *,
-    tape: TapeSource | None = None,
-    mode: Mode | None = None,
-    concurrency: int | None = None,
     return_exceptions: Literal[False] = False,
-    settings: Settings | None = None,
-    deps: DepsT | None = None,
-    limits: Limits | None = None,
-    budget: Meter | None = None,
-    approvals: Approvals | None = None,
-    cancel: Cancel | None = None,
-    conversation: str | None = None,
+    **options: Unpack[FanOptions[DepsT]],
 ) -> list[RunResult[OutputT]]: ...
 
 
@@ -65,17 +65,8 @@ async def fan_out(
     agent: Agent[DepsT, OutputT],
     prompts: Iterable[Prompt],
     *,
-    tape: TapeSource | None = None,
-    mode: Mode | None = None,
-    concurrency: int | None = None,
     return_exceptions: bool,
-    settings: Settings | None = None,
-    deps: DepsT | None = None,
-    limits: Limits | None = None,
-    budget: Meter | None = None,
-    approvals: Approvals | None = None,
-    cancel: Cancel | None = None,
-    conversation: str | None = None,
+    **options: Unpack[FanOptions[DepsT]],
 ) -> list[RunResult[OutputT] | Exception]: ...
 
 
@@ -145,9 +136,29 @@ async def fan_out(
     return found
 
 
-def fan_out_sync(agent: Agent[DepsT, OutputT], prompts: Iterable[Prompt], **options: Any) -> list[RunResult[OutputT]]:
+@overload
+def fan_out_sync(
+    agent: Agent[DepsT, OutputT],
+    prompts: Iterable[Prompt],
+    *,
+    return_exceptions: Literal[False] = False,
+    **options: Unpack[FanOptions[DepsT]],
+) -> list[RunResult[OutputT]]: ...
+
+
+@overload
+def fan_out_sync(
+    agent: Agent[DepsT, OutputT],
+    prompts: Iterable[Prompt],
+    *,
+    return_exceptions: bool,
+    **options: Unpack[FanOptions[DepsT]],
+) -> list[RunResult[OutputT] | Exception]: ...
+
+
+def fan_out_sync(agent: Agent[Any, Any], prompts: Iterable[Prompt], **options: Any) -> Any:
     """`fan_out`, for code that is not asynchronous. The options are the same."""
-    running = cast("Coroutine[Any, Any, list[RunResult[OutputT]]]", fan_out(agent, prompts, **options))
+    running = cast("Coroutine[Any, Any, list[Any]]", cast("Any", fan_out)(agent, prompts, **options))
     return awaited(running)
 
 

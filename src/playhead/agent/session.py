@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, Unpack, cast
 from .._settings import checked
 from ..errors import ConfigError
 from ..events import Approval
-from ..ledger import Ledger, Limits, Meter
+from ..ledger import Ledger
 from ..messages import Message, Settings, Usage
 from ..model import Model
 from ..tape.files import save_tape
@@ -22,13 +22,12 @@ from ..tape.formats import is_native
 from ..tape.open import Mode, TapeSource
 from ..tape.opened import OpenTape
 from .approvals import Approvals
-from .cancel import Cancel
 from .conversation import Point, Said, Turn, standing_at
 from .course import Course
 from .result import RunResult
 from .run import Run
-from .spec import Asked, Bounds, Prompt
-from .sync import SyncRun, awaited
+from .spec import Asked, Bounds, Prompt, TurnOptions
+from .sync import SyncRun, awaited, finished
 from .turns import TurnCourse, Turns, file_of
 
 if TYPE_CHECKING:
@@ -147,69 +146,38 @@ class Session(Generic[DepsT, OutputT]):
     async def run(
         self,
         prompt: Prompt,
-        *,
-        settings: Settings | None = None,
-        deps: DepsT | None = None,
-        limits: Limits | None = None,
-        budget: Meter | None = None,
-        approvals: Approvals | None = None,
-        cancel: Cancel | None = None,
+        **options: Unpack[TurnOptions[DepsT]],
     ) -> RunResult[OutputT]:
         """A turn to its end, with answers that are not streamed. Arguments and errors as in `Agent.run`."""
-        asked = self._asked(prompt, settings, deps, limits, budget, approvals, cancel)
-        async with self._turn(asked, stream=False) as run:
-            return await run.finish()
+        return await finished(self._turn(self._asked(prompt, **options), stream=False))
 
     def stream(
         self,
         prompt: Prompt,
-        *,
-        settings: Settings | None = None,
-        deps: DepsT | None = None,
-        limits: Limits | None = None,
-        budget: Meter | None = None,
-        approvals: Approvals | None = None,
-        cancel: Cancel | None = None,
+        **options: Unpack[TurnOptions[DepsT]],
     ) -> Run[OutputT]:
         """A turn with answers that are streamed. It begins when it is iterated over.
 
         async with session.stream("...") as run:
             async for event in run: ...
         """
-        return self._turn(self._asked(prompt, settings, deps, limits, budget, approvals, cancel), stream=True)
+        return self._turn(self._asked(prompt, **options), stream=True)
 
     def run_sync(
         self,
         prompt: Prompt,
-        *,
-        settings: Settings | None = None,
-        deps: DepsT | None = None,
-        limits: Limits | None = None,
-        budget: Meter | None = None,
-        approvals: Approvals | None = None,
-        cancel: Cancel | None = None,
+        **options: Unpack[TurnOptions[DepsT]],
     ) -> RunResult[OutputT]:
         """`run`, for code that is not asynchronous. Also where an event loop runs already, as in a notebook."""
-        asked = self._asked(prompt, settings, deps, limits, budget, approvals, cancel)
-        return awaited(_finished(self._turn(asked, stream=False)))
+        return awaited(finished(self._turn(self._asked(prompt, **options), stream=False)))
 
     def stream_sync(
         self,
         prompt: Prompt,
-        *,
-        settings: Settings | None = None,
-        deps: DepsT | None = None,
-        limits: Limits | None = None,
-        budget: Meter | None = None,
-        approvals: Approvals | None = None,
-        cancel: Cancel | None = None,
+        **options: Unpack[TurnOptions[DepsT]],
     ) -> SyncRun[OutputT]:
         """`stream`, for code that is not asynchronous."""
-        return SyncRun(
-            self.stream(
-                prompt, settings=settings, deps=deps, limits=limits, budget=budget, approvals=approvals, cancel=cancel
-            )
-        )
+        return SyncRun(self.stream(prompt, **options))
 
     async def resume(
         self, approvals: Approvals | None = None, *, deps: DepsT | None = None, **bounds: Unpack[Bounds]
@@ -225,8 +193,7 @@ class Session(Generic[DepsT, OutputT]):
         Raises:
             ConfigError: the last turn has come to its end.
         """
-        async with self.resume_stream(approvals, deps=deps, **bounds) as run:
-            return await run.finish()
+        return await finished(self.resume_stream(approvals, deps=deps, **bounds))
 
     def resume_stream(
         self, approvals: Approvals | None = None, *, deps: DepsT | None = None, **bounds: Unpack[Bounds]
@@ -235,15 +202,14 @@ class Session(Generic[DepsT, OutputT]):
         point = self._turns.to_go_on_with()
         assert point.began is not None  # noqa: S101 - it is a turn of a session
         settings = cast("Settings", point.began.settings)
-        limits, budget, cancel = bounds.get("limits"), bounds.get("budget"), bounds.get("cancel")
-        asked = self._asked(point.began.prompt, settings, deps, limits, budget, approvals, cancel)
+        asked = self._asked(point.began.prompt, settings=settings, deps=deps, approvals=approvals, **bounds)
         return self._turn(asked, stream=point.began.stream, again=point)
 
     def resume_sync(
         self, approvals: Approvals | None = None, *, deps: DepsT | None = None, **bounds: Unpack[Bounds]
     ) -> RunResult[OutputT]:
         """`resume`, for code that is not asynchronous."""
-        return awaited(_finished(self.resume_stream(approvals, deps=deps, **bounds)))
+        return awaited(finished(self.resume_stream(approvals, deps=deps, **bounds)))
 
     def resume_stream_sync(
         self, approvals: Approvals | None = None, *, deps: DepsT | None = None, **bounds: Unpack[Bounds]
@@ -371,25 +337,17 @@ class Session(Generic[DepsT, OutputT]):
     def _asked(
         self,
         prompt: Prompt,
-        settings: Settings | None,
-        deps: DepsT | None,
-        limits: Limits | None,
-        budget: Meter | None,
-        approvals: Approvals | None,
-        cancel: Cancel | None,
+        *,
+        settings: Settings | None = None,
+        deps: DepsT | None = None,
+        approvals: Approvals | None = None,
+        **bounds: Unpack[Bounds],
     ) -> Asked:
         return Asked(
             prompt=prompt,
             settings=checked(settings or {}),
             deps=self._deps if deps is None else deps,
-            limits=limits,
-            budget=budget,
             approvals=self._approvals if approvals is None else approvals,
-            cancel=cancel,
             told=True,
+            **bounds,
         )
-
-
-async def _finished(run: Run[OutputT]) -> RunResult[OutputT]:
-    async with run:
-        return await run.finish()

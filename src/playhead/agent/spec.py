@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypedDict
 
 from ..http import Transport
 from ..ledger import Limits, Meter
@@ -20,8 +20,17 @@ from .repairing import Repair
 from .steering import BeforeStep, StopCondition, SystemPrompt
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from ..tape.open import Mode, TapeSource
     from .compaction import Compaction
     from .handoff import Handoff
+
+    DepsT = TypeVar("DepsT", default=Any)
+else:
+    from typing import TypeVar
+
+    DepsT = TypeVar("DepsT")
 
 Prompt: TypeAlias = str | Sequence[str | TextPart | MediaPart]
 
@@ -60,6 +69,23 @@ class Bounds(TypedDict, total=False):
     limits: Limits | None
     budget: Meter | None
     cancel: Cancel | None
+
+
+class TurnOptions(Bounds, Generic[DepsT], total=False):
+    """What else a run is given, as in `Agent.run`."""
+
+    settings: Settings | None
+    deps: DepsT | None
+    approvals: Approvals | None
+
+
+class RunOptions(TurnOptions[DepsT], Generic[DepsT], total=False):
+    """What a run of its own is given, as in `Agent.run`."""
+
+    messages: Sequence[Message]
+    tape: TapeSource | None
+    mode: Mode | None
+    conversation: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

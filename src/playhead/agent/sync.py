@@ -160,6 +160,12 @@ class _Loop:
         self._loop.call_soon_threadsafe(self._task.cancel)
 
 
+async def finished(run: Run[OutputT]) -> RunResult[OutputT]:
+    """A run to its end."""
+    async with run:
+        return await run.finish()
+
+
 def awaited(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run to the end, for code that is not asynchronous; on another thread where an event loop runs in this one."""
     if _a_loop_runs():
