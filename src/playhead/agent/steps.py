@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractContextManager, AsyncExitStack, aclosing
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +15,10 @@ import msgspec
 from ..errors import OutputError, PlayheadError, ProviderError, StepLimit
 from ..events import Compacted, Event, HandedOff, StreamReset
 from ..ledger import Meter, attempt_of
-from ..messages import Message, ModelResponse, Settings, ToolCallPart, user
+from ..messages import Message, ModelResponse, ToolCallPart, user
 from ..model import Model
 from ..output import InvalidOutput
-from ..tape.lanes import standing
 from ..tape.playhead import Playhead
-from ..tools import AnyTool, Context, Toolset
 from .approvals import Approvals
 from .around import Around
 from .asking import Asking
@@ -33,15 +30,16 @@ from .compaction import compacted
 from .gate import Gate
 from .hooks import RunInfo
 from .ledgering import Uncounted
-from .loop import instructed, lanes_of, next_calls
+from .loop import lanes_of, next_calls
 from .outlets import Outlets
 from .outputs import Wanted
 from .pausing import Cancellation, calls_inside, note_cancelled, note_opening
-from .readings import Stopwatch, read_now
+from .preparing import Preparing
+from .readings import Stopwatch
 from .spec import Asked, Spec
-from .steering import NextStep, RunState
+from .steering import NextStep
 from .summarising import summary_of
-from .toolbox import CANCELLED, StepCalls, Toolbox, by_name
+from .toolbox import CANCELLED, StepCalls, Toolbox
 
 
 class Steps:
@@ -86,13 +84,12 @@ class Steps:
         self._asking = Asking(book, meter, self._gate, outlets, playhead, info, stream=stream)
         self._uncounted = Uncounted(meter, playhead)
         self._watch = Stopwatch(playhead, time.monotonic)
+        self._preparing = Preparing(asked, book, meter, playhead, self._watch)
         self._cut = Cancellation(playhead)
         self._jobs = Jobs()
         self._later = Later()
         self._ended = Cancel()
         self._slots = asyncio.Semaphore(spec.max_parallel_tools)
-        self._tools: dict[str, AnyTool] = {}
-        self._opened: list[Toolset] = []
         self._tries = 0
         self._given = self._given_at = 0
         book.keep = self._cut.may_be_behind
@@ -121,9 +118,7 @@ class Steps:
             await self._jobs.cancel()
         finally:
             self._ended.cancel()
-            async with AsyncExitStack() as closing:  # All of them, also where one fails or is cut short.
-                while self._opened:
-                    closing.push_async_callback(self._opened.pop(0).aclose)
+            await self._preparing.aclose()
 
     async def events(self, cancelling: Cancelling) -> AsyncGenerator[Event]:
         """The events of all steps.
@@ -181,8 +176,7 @@ class Steps:
 
     async def _all(self, cancelling: Cancelling) -> AsyncGenerator[Event | None]:
         """The events of all steps; None where those of work in the background have come."""
-        await self._load_tools()  # First: a prompt may ask the same servers, which stay open from here on.
-        await self._instruct(anew=False)
+        await self._preparing.begin(self.spec, anew=False)
         while not self._book.over:
             async with aclosing(self._step(cancelling)) as events:
                 async for event in events:
@@ -203,7 +197,7 @@ class Steps:
         async with aclosing(self._compact(forced=False)) as events:
             async for event in events:
                 yield event
-        step, wanted = await self._prepare(number)
+        step, wanted = await self._preparing.step(self.spec, number)
         self._gate.call(await self._elapsed())
         async with aclosing(self._ask(step, wanted)) as events:
             async for event in events:
@@ -228,72 +222,6 @@ class Steps:
 
     async def _elapsed(self) -> float | None:
         return self._watch.read_if_kept() if self._meter.timed else None
-
-    # What a step is made of.
-
-    def _context(self) -> Context[Any]:
-        playhead = self._playhead
-        return Context(
-            lane=playhead.lane,
-            step=len(self._book.steps),
-            messages=self._book.messages,
-            deps=self._asked.deps,
-            agent=self.spec.name,
-            usage=self._meter.known_usage,
-            _reader=lambda name, make: read_now(playhead, name, make),
-        )
-
-    def _state(self) -> RunState[Any]:
-        playhead = self._playhead
-        so_far = self._book.result(playhead.tape(), playhead.warnings, self._meter.ledger, self.spec.name)
-        return RunState(so_far, self._context(), self._watch.read)
-
-    def _aside(self, what: str) -> AbstractContextManager[None]:
-        """What the user's functions read outside stands on the tape, in a lane beside the run's."""
-        return standing(self._playhead.opened, f"{self._playhead.lane}/{what}")
-
-    async def _instruct(self, *, anew: bool) -> None:
-        """Put the agent's system prompt before the conversation."""
-        texts: list[str] = []
-        for prompt in self.spec.system:
-            text = prompt
-            if not isinstance(text, str):
-                with self._aside("system"):
-                    anew, text = True, text(self._context())
-                    if inspect.isawaitable(text):
-                        text = await text
-            texts.append(text)
-        self._book.messages = instructed(self._book.messages, "\n\n".join(filter(None, texts)), anew=anew)
-
-    async def _load_tools(self) -> None:
-        """The tools of this agent, those that servers offer included."""
-        found = [*self.spec.tools, *(handoff.tool for handoff in self.spec.handoffs)]
-        for toolset in self.spec.toolsets:
-            found += await toolset.tools(self._playhead.read)
-            self._opened.append(toolset)
-        self._tools = dict(by_name(found, advice="@tool(name=), or the tools of a server with its prefix="))
-
-    async def _prepare(self, number: int) -> tuple[NextStep[Any], Wanted]:
-        """What the next step is made of, as the agent and its `before_step` want it."""
-        settings: Settings = {**self.spec.settings, **self._asked.settings}
-        step: NextStep[Any] = NextStep(
-            number=number,
-            model=self.spec.model,
-            messages=self._book.messages,
-            tools=tuple(self._tools),
-            read_state=self._state,
-        )
-        if self.spec.before_step is not None:
-            with self._aside("before_step"):
-                changed = self.spec.before_step(step)
-                if inspect.isawaitable(changed):
-                    changed = await changed
-            step = changed or step
-        settings = {**settings, **step.settings}
-        if step.tool_choice is not None:
-            settings["tool_choice"] = step.tool_choice
-        chosen = {name: tool for name, tool in self._tools.items() if name in step.tools}
-        return step.replace(settings=settings), Wanted(self.spec.output, chosen)
 
     async def _ask(self, step: NextStep[Any], wanted: Wanted) -> AsyncGenerator[Event]:
         """Ask for an answer; where it is refused as too long, once more with a conversation that was made shorter."""
@@ -474,28 +402,14 @@ class Steps:
                 yield HandedOff(self.spec.name, target.spec.name)
                 await self._hand_over(target.spec)
                 break
-        reason = await self._stop_reason()
+        reason = await self._preparing.stop_reason(self.spec)
         if reason is not None:
             book.stopped = reason
             book.end("stopped")
 
     async def _hand_over(self, spec: Spec) -> None:
         self.spec = replace(spec, hooks=self.spec.hooks)  # Who looks on looks at the whole run.
-        await self._load_tools()
-        await self._instruct(anew=True)
-
-    async def _stop_reason(self) -> str | None:
-        if not self.spec.stop_when:
-            return None
-        state = self._state()
-        for condition in self.spec.stop_when:
-            with self._aside("stop_when"):
-                verdict = condition(state)
-                if inspect.isawaitable(verdict):
-                    verdict = await verdict
-            if verdict or verdict == "":
-                return verdict if isinstance(verdict, str) else getattr(condition, "__name__", "")
-        return None
+        await self._preparing.begin(self.spec, anew=True)
 
     # What runs inside this run.
 
