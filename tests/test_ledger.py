@@ -112,8 +112,8 @@ def test_every_way_to_end_has_its_outcome(interaction: Interaction, outcome: str
 @pytest.mark.parametrize(
     ("error", "outcome", "billable"),
     [
-        pytest.param(None, "cancelled", True, id="cancelled"),
-        pytest.param(KeyboardInterrupt(), "cancelled", True, id="interrupt"),
+        pytest.param(None, "interrupted", True, id="cancelled"),
+        pytest.param(KeyboardInterrupt(), "interrupted", True, id="interrupt"),
         pytest.param(ProviderError("no", status=503), "refused", False, id="refused"),
         pytest.param(TruncatedStream("cut"), "truncated", True, id="truncated"),
         pytest.param(DecodeError("what?"), "broken", True, id="broken"),

@@ -222,13 +222,19 @@ class LimitExceeded(RunError):
         limit: which one: `input_tokens`, `output_tokens`, `total_tokens`, `cost`, `steps`, `tool_calls` or `seconds`.
         allowed: how much it allows.
         used: how much was used, where that is known.
+        brief: the same in a few words, without advice.
+        around: whether it is a limit of a run around the one that met it, or one that it shares with others.
     """
 
-    def __init__(self, message: str, *, limit: str = "", allowed: float = 0, used: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, limit: str = "", allowed: float = 0, used: float | None = None, brief: str = ""
+    ) -> None:
         super().__init__(message)
         self.limit = limit
         self.allowed = allowed
         self.used = used
+        self.brief = brief or message
+        self.around = False
 
 
 class OutputError(RunError):

@@ -317,3 +317,39 @@ def test_a_cancelled_run_goes_on_from_its_tape_and_then_plays_to_its_end(tmp_pat
     again = agent.run_sync("Go.", tape=path, mode="replay")
     assert (again.messages, again.finish_reason) == (whole.messages, "stop")
     assert len(again.ledger) == len(whole.ledger) == 2
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_the_ledger_of_a_cancelled_run_is_the_same_live_played_and_from_its_tape(stream: bool) -> None:
+    def rows(ledger: ph.Ledger) -> list[tuple[Any, ...]]:
+        return [(row.outcome, row.usage, row.billable, row.error, row.effect) for row in ledger]
+
+    async def cancelled(at: int) -> ph.RunResult:
+        script = Script(("one two three", tool_call("wait")), ("four five",))
+        agent = script.agent(wait)
+        cancel, seen = ph.Cancel(), 0
+        if not stream:
+            asyncio.get_running_loop().call_later(0.0005 * at, cancel.cancel)
+            return await agent.run("go", cancel=cancel)
+        async with agent.stream("go", cancel=cancel) as run:
+            async for _ in run:
+                seen += 1
+                if seen == at:
+                    cancel.cancel()
+            return run.result
+
+    @ph.tool(effect="read")
+    async def wait() -> str:
+        await asyncio.sleep(0.001)
+        return "done"
+
+    for at in range(1, 12):
+        result = asyncio.run(cancelled(at))
+        tape = result.tape or ph.Tape()
+        again = Script().agent(wait)
+        if stream:
+            with again.stream_sync("go", tape=tape, mode="replay") as run:
+                played = run.finish()
+        else:
+            played = again.run_sync("go", tape=tape, mode="replay")
+        assert rows(played.ledger) == rows(result.ledger) == rows(ph.ledger_of(tape)), at

@@ -11,6 +11,7 @@ import pytest
 from everyway import Outcome, Scenario, Stage, by_model, go, in_all_ways, ledgers, plain_event, texts, turns
 
 import playhead as ph
+from chatwire import Script, tool_call
 from histories import check_history
 from playhead.testing import answer, calls, refusal
 
@@ -269,7 +270,7 @@ def test_an_agents_own_limit_ends_its_own_run_and_not_the_one_around_it(tmp_path
         ),
         tmp_path,
     )
-    assert texts(outcome)[0].startswith("Error: LimitExceeded: ")
+    assert texts(outcome)[0].startswith("Error: a limit is reached: ")
     assert outcome.result.text == "So be it."
 
 
@@ -353,3 +354,43 @@ def test_seconds_of_a_run_are_those_of_its_tree_and_are_played(
     assert max(_seconds(live)) == 120
     played = go(scenario, tmp_path / "run.jsonl", "replay")
     assert (played.seen, ledgers(played)) == (live.seen, ledgers(live))
+
+
+@pytest.mark.parametrize("limits", [ph.Limits(steps=3), ph.Limits(tool_calls=2), ph.Limits(total_tokens=40)])
+def test_a_limit_of_the_run_around_ends_that_run_and_is_gone_on_from(limits: ph.Limits, tmp_path: Path) -> None:
+    looked: list[str] = []
+
+    @ph.tool(effect="once")
+    def look(what: str) -> str:
+        looked.append(what)
+        return f"{what} is there"
+
+    path = tmp_path / "t.jsonl"
+    script = Script(
+        (None, tool_call("sub", {"prompt": "look"}), tool_call("look", {"what": "z"}, "z")),
+        (None, tool_call("look", {"what": "a"})),
+        (None, tool_call("look", {"what": "b"})),
+        ("both are there",),
+        ("done",),
+    )
+    agent = script.agent(script.agent(look, name="sub").as_tool(), look)
+    with pytest.raises(ph.LimitExceeded) as caught:
+        agent.run_sync("go", tape=path, limits=limits)
+    assert caught.value.around
+    assert caught.value.run is not None
+    check_history(caught.value.run.messages)
+    with pytest.raises(ph.LimitExceeded, match=str(caught.value.limit)) as again:
+        agent.run_sync("go", tape=path, mode="replay", limits=limits)
+    assert again.value.run is not None
+    assert again.value.run.messages == caught.value.run.messages
+    result = agent.run_sync("go", tape=path, limits=ph.Limits(steps=99))
+    assert (result.text, sorted(looked)) == ("done", ["a", "b", "z"])
+    assert agent.run_sync("go", tape=path, mode="replay").messages == result.messages
+
+
+def test_a_limit_of_its_own_is_told_to_the_model_in_a_few_words() -> None:
+    script = Script((None, tool_call("sub", {"prompt": "look"})), (None, tool_call("nothing")), ("it could not",))
+    sub = script.agent(name="sub", limits=ph.Limits(steps=1))
+    result = script.agent(sub.as_tool()).run_sync("go")
+    assert result.steps[0].results[0].text == "Error: a limit is reached: 1 of 1 steps are used up."
+    assert result.text == "it could not"

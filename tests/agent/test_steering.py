@@ -287,3 +287,12 @@ def test_a_tool_that_ends_the_run_is_the_same_in_all_ways(tmp_path: Path) -> Non
         tmp_path,
     )
     assert outcome.result.text == outcome.result.output == "that is it"
+
+
+def test_a_stop_by_cost_ends_a_run_whose_cost_nobody_knows() -> None:
+    look = ph.Tool.from_schema(lambda given: "there", name="look", parameters={"type": "object"})
+    with ph.testing.Script([ph.testing.calls(("look", {})), "never"]) as script:
+        result = script.agent(tools=[look], stop_when=ph.stop.cost(0.1)).run_sync("go")
+        assert (result.finish_reason, result.stopped) == ("stopped", "what was spent is not known")
+        assert script.left
+        assert script.agent().run_sync("go").text == "never"

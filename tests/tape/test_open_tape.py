@@ -54,7 +54,8 @@ def resumed(path: Path, **options: Any) -> ph.RunResult:
 
 def test_a_tool_in_doubt_stops_the_run_and_says_what_can_be_done(tmp_path: Path) -> None:
     cut_in_the_tool(tmp_path / "t.jsonl")
-    with pytest.raises(ph.ToolInDoubt, match=r"in_doubt='rerun' .*in_doubt=Skip\('\.\.\.'\) .*reconcile=") as caught:
+    words = r"in_doubt='rerun'\) .*in_doubt=Skip\('\.\.\.'\) .*reconcile="
+    with pytest.raises(ph.ToolInDoubt, match=words) as caught:
         resumed(tmp_path / "t.jsonl")
     assert (caught.value.name, caught.value.lane, done) == ("charge", "root/0.charge", [])
 

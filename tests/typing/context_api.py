@@ -39,7 +39,7 @@ async def more_instructions(ctx: ph.Context[Shop]) -> str:
 def before_step(step: ph.NextStep[Shop]) -> ph.NextStep[Shop] | None:
     assert_type(step.deps, Shop)
     assert_type(step.state, ph.RunState[Shop])
-    assert_type(step.state.cost, float)
+    assert_type(step.state.cost, float | None)
     return step.replace(tools=("price",), tool_choice="required") if step.number == 0 else None
 
 

@@ -22,6 +22,7 @@ from ..tape.open import Mode, TapeSource, playhead_for
 from ..tools import Context, Toolset, as_tool
 from .approvals import Approvals
 from .around import around
+from .checking import check_agent, check_run, kind
 from .course import Course
 from .handoff import Handoff
 from .hooks import Hooks, as_hooks
@@ -125,8 +126,22 @@ class Agent(Generic[DepsT, OutputT]):
         **more: Unpack[Settings],
     ) -> None:
         self.deps_type = deps_type
-        if max_parallel_tools < 1:
-            raise ConfigError(f"max_parallel_tools should be at least 1, but is {max_parallel_tools}")
+        check_agent(
+            system=system,
+            stop_when=stop_when,
+            tools=tools,
+            fallbacks=fallbacks,
+            hooks=hooks,
+            functions={"before_step": before_step, "repair": repair},
+            counts={"max_steps": max_steps, "max_parallel_tools": max_parallel_tools},
+            timeouts=timeouts,
+            limits=limits,
+            compaction=compaction,
+            settings=settings,
+            transport=transport,
+        )
+        tools = (tools,) if callable(tools) else tuple(tools)
+        fallbacks = (fallbacks,) if isinstance(fallbacks, str | Model) else fallbacks
         chosen = _model(model, provider, base_url, api_key)
         own = [as_tool(tool) for tool in tools if not isinstance(tool, ProviderTool | Toolset | Handoff)]
         sources = [tool for tool in tools if isinstance(tool, Toolset)]
@@ -151,7 +166,7 @@ class Agent(Generic[DepsT, OutputT]):
             retry=as_retry(retry),
             timeouts=timeouts or Timeouts(),
             limits=limits,
-            stop_when=(stop_when,) if callable(stop_when) else tuple(stop_when),
+            stop_when=(stop_when,) if callable(stop_when) else tuple(stop_when or ()),
             before_step=before_step,
             compaction=compaction,
             repair=repair,
@@ -325,6 +340,7 @@ class Agent(Generic[DepsT, OutputT]):
         from ..tape.files import load_tape
         from ..tape.opened import OpenTape
 
+        check_run(approvals=approvals, **bounds)
         held = tape.tape() if isinstance(tape, OpenTape) else tape if isinstance(tape, Tape) else load_tape(tape)
         begun, settings = opening_of(held or Tape())
         asked = Asked(messages=begun.messages, settings=settings, deps=deps, approvals=approvals, **bounds)
@@ -364,6 +380,7 @@ class Agent(Generic[DepsT, OutputT]):
             raise ConfigError(
                 "there is nothing to say: give a prompt, or messages that end with what is to be answered"
             )
+        check_run(prompt=prompt, messages=messages, settings=settings, conversation=conversation, **more)
         asked = Asked(
             prompt=prompt,
             messages=tuple(messages),
@@ -404,6 +421,8 @@ def _model(
         if provider is not None or base_url is not None or api_key is not None:
             raise ConfigError("a Model says already where it is reached: leave provider=, base_url= and api_key= out")
         return name
+    kind("model", name, str, "'provider:model', such as 'openrouter:moonshotai/kimi-k2-0905', or a Model", none=False)
+    kind("provider", provider, Provider, "a Provider(...)")
     provider, id = resolve(name, provider)
     if base_url is not None:  # Over what the provider says of this model, too.
         provider = msgspec.structs.replace(provider, base_url=base_url.rstrip("/"), routes=())

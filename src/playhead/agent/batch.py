@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ..errors import MissingDependency, StopRun, TapeError, ToolInDoubt, Undecided
+from ..errors import LimitExceeded, MissingDependency, RunError, StopRun, TapeError, ToolInDoubt, Undecided
 from ..events import Event, Nested, ToolEnd, ToolProgress, ToolStart
 from ..output import InvalidOutput
 from ..tape.effects import ToolRun
@@ -65,6 +65,7 @@ async def run_calls(toolbox: Toolbox, step: StepCalls, run: Surroundings) -> Asy
     Raises:
         TapeError, ToolInDoubt: from the tape, before any of the tools has run.
         Undecided: the function that decides about approvals failed; when all other tools have come to their ends.
+        LimitExceeded: an agent inside a tool met a limit of this run, or of one around it; the same.
     """
     batch = _Batch(toolbox, step, run)
     await batch.settle()
@@ -84,8 +85,8 @@ async def run_calls(toolbox: Toolbox, step: StepCalls, run: Surroundings) -> Asy
             event = batch.events.get_nowait()
             if not isinstance(event, asyncio.Task):
                 yield event
-        if batch.undecided:
-            raise batch.undecided[0]
+        if batch.stopping:
+            raise batch.stopping[0]
     finally:
         batch.over = True
         for task in tasks:
@@ -104,7 +105,7 @@ class _Batch:
     def __init__(self, toolbox: Toolbox, step: StepCalls, run: Surroundings) -> None:
         self.events: asyncio.Queue[Event | asyncio.Task[None]] = asyncio.Queue()
         self.over = False
-        self.undecided: list[Undecided] = []
+        self.stopping: list[RunError] = []
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._toolbox = toolbox
@@ -149,8 +150,8 @@ class _Batch:
                 return
             async with self._run.slots:
                 run = await self._whole_run(n)
-        except Undecided as error:  # It must not cut down the tools beside it.
-            self.undecided.append(error)
+        except (Undecided, LimitExceeded) as error:  # It must not cut down the tools beside it.
+            self.stopping.append(error)
             return
         if run is not None:
             self._step.finished[n] = run
@@ -325,18 +326,6 @@ class _Batch:
                 raise ready
             value = await execute(ready.tool, ready.arguments, context, lambda on: self._threaded(n, on))
             return _with_value(begun, value)
-        except (InvalidArguments, ApprovalProblem) as error:
-            return msgspec.structs.replace(begun, result=f"Error: {error}", is_error=True)
-        except StopRun as stop:
-            return msgspec.structs.replace(begun, result=str(stop), stop=stop.text or "")
-        except Waiting:
-            tool = self._tool(n)
-            if tool is None or not tool.background:
-                raise
-            text = "Error: an agent in it waits for approval of a tool call, which work in the background cannot."
-            return msgspec.structs.replace(begun, result=text, is_error=True)
-        except (TapeError, ToolInDoubt, Undecided, MissingDependency):
-            raise  # A run inside the tool has left its tape, or waits: the model cannot mend that.
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or self.over:
@@ -346,7 +335,25 @@ class _Batch:
             text = "Error: the tool was cancelled by something inside it"
             return msgspec.structs.replace(begun, result=text, is_error=True)
         except Exception as error:
-            return msgspec.structs.replace(begun, result=error_text(error), is_error=True)
+            return self._failed(n, error)
+
+    def _failed(self, n: int, error: Exception) -> ToolRun:
+        """What the model is told of an error in a tool. What it cannot mend is raised."""
+        begun, tool = self._begun[n], self._tool(n)
+        match error:
+            case StopRun():
+                return msgspec.structs.replace(begun, result=str(error), stop=error.text or "")
+            case InvalidArguments() | ApprovalProblem():
+                text = f"Error: {error}"
+            case Waiting() if tool is not None and tool.background:
+                text = "Error: an agent in it waits for approval of a tool call, which work in the background cannot."
+            case Waiting() | TapeError() | ToolInDoubt() | Undecided() | MissingDependency():
+                raise error  # A run inside the tool has left its tape, or waits.
+            case LimitExceeded(around=True) if isinstance(tool, AgentTool):
+                raise error  # It is this run that may not go on. When it is resumed, so is what is inside the tool.
+            case _:
+                text = error_text(error)
+        return msgspec.structs.replace(begun, result=text, is_error=True)
 
     def _is_second_handoff(self, n: int) -> bool:
         handoffs, name = self._toolbox.handoffs, self._step.name

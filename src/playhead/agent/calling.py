@@ -37,6 +37,7 @@ class AttemptMade:
         partial: what came of an answer that is not whole.
         effect: the interaction's number on the tape; None where nothing is kept.
         played: whether it came from the tape.
+        cut: whether it was cut down from outside, here or when it was recorded.
         lane: the run's.
         started_s: seconds since the run began.
         duration_s: seconds that it took, as this run saw it.
@@ -48,6 +49,7 @@ class AttemptMade:
     partial: ModelResponse | None = None
     effect: int | None = None
     played: bool = False
+    cut: bool = False
     lane: str = ""
     started_s: float = 0.0
     duration_s: float = 0.0
@@ -240,6 +242,9 @@ class _Attempt:
             return
         playhead = self._playhead
         decoder = self._patience.decoder
+        cut = response is None and (playhead.last_cut or not isinstance(error, PlayheadError))
+        if cut and not playhead.last_cut and decoder is not None and decoder.whole:
+            response, error, cut = decoder.so_far, None, False  # The tape has all of it, too.
         tell(
             AttemptMade(
                 model=self._model,
@@ -248,6 +253,7 @@ class _Attempt:
                 partial=None if response is not None or decoder is None else decoder.so_far,
                 effect=playhead.last_effect,
                 played=playhead.last_played,
+                cut=cut,
                 lane=playhead.lane,
                 started_s=self._started_s,
                 duration_s=self._clock() - self._started_s,

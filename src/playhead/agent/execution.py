@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import MissingDependency, StopRun, TapeError, ToolInDoubt, Undecided
+from ..errors import LimitExceeded, MissingDependency, StopRun, TapeError, ToolInDoubt, Undecided
 from ..events import Approval
 from ..tools import AnyTool, Context, InvalidArguments
 
@@ -150,4 +150,6 @@ def error_text(error: BaseException) -> str:
         said = ""  # What it would have said raised something itself.
     if isinstance(error, ToolTimeout):
         return f"Error: {said}."
+    if isinstance(error, LimitExceeded):
+        return f"Error: a limit is reached: {error.brief}."
     return f"Error: {type(error).__name__}: {said}" if said else f"Error: {type(error).__name__}"

@@ -18,6 +18,7 @@ from ..tape.playhead import Playhead
 from .approvals import Approvals
 from .around import around
 from .cancel import Cancel
+from .checking import check_prompts, check_run, kind
 from .course import Course
 from .result import RunResult
 from .run import Run
@@ -110,6 +111,16 @@ async def fan_out(
         ConfigError: `concurrency` is below 1.
         PlayheadError: as `Agent.run` does.
     """
+    check_prompts(prompts)
+    check_run(
+        settings=settings,
+        limits=limits,
+        budget=budget,
+        approvals=approvals,
+        cancel=cancel,
+        conversation=conversation,
+    )
+    kind("concurrency", concurrency, int, "a whole number")
     if concurrency is not None and concurrency < 1:
         raise ConfigError(f"concurrency should be 1 or more, but is {concurrency}")
     outside = around()

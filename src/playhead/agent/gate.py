@@ -22,7 +22,7 @@ class Gate:
     Args:
         meter: counts what the run takes.
         playhead: the run's.
-        shared: whether the run was given a budget.
+        shared: whether it has limits in common with others: by a budget, or as it runs inside another run.
     """
 
     def __init__(self, meter: Meter, playhead: Playhead, *, shared: bool) -> None:
@@ -67,8 +67,9 @@ class Gate:
             check(True)
         except LimitExceeded as error:
             if reached is None or passed:
-                said = {"at": self._looks, "words": str(error), "limit": error.limit, "allowed": error.allowed}
-                self._playhead.note(REACHED, {**said, "used": error.used})
+                said = {"at": self._looks, "words": str(error), "brief": error.brief, "around": error.around}
+                numbers = {"limit": error.limit, "allowed": error.allowed, "used": error.used}
+                self._playhead.note(REACHED, said | numbers)
             raise
         if reached is not None and not passed:
             self._playhead.note(PASSED, {"at": self._looks})
@@ -82,4 +83,8 @@ class Gate:
 
 
 def _as_recorded(said: dict[str, Any]) -> LimitExceeded:
-    return LimitExceeded(said["words"], limit=said["limit"], allowed=said["allowed"], used=said["used"])
+    error = LimitExceeded(
+        said["words"], limit=said["limit"], allowed=said["allowed"], used=said["used"], brief=said["brief"]
+    )
+    error.around = said["around"]
+    return error

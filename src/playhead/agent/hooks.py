@@ -230,7 +230,9 @@ class _Listener(Hooks):
         self._function(event)
 
 
-def as_hooks(hooks: Sequence[Hooks | Callable[[Event], Any]] | Hooks | None) -> HookList:
+def as_hooks(
+    hooks: Sequence[Hooks | Callable[[Event], Any]] | Hooks | Callable[[Event], Any] | None,
+) -> HookList:
     """Hooks and plain functions of an event, as one. It is false where there are none.
 
     Raises:
@@ -238,7 +240,8 @@ def as_hooks(hooks: Sequence[Hooks | Callable[[Event], Any]] | Hooks | None) -> 
     """
     if isinstance(hooks, HookList):
         return hooks
-    return HookList([_as_hook(hook) for hook in ((hooks,) if isinstance(hooks, Hooks) else hooks or ())])
+    one = isinstance(hooks, Hooks) or callable(hooks)
+    return HookList([_as_hook(hook) for hook in ((hooks,) if one else hooks or ())])
 
 
 def _as_hook(hook: object) -> Hooks:

@@ -7,9 +7,9 @@ from typing import cast
 
 import msgspec
 
-from ..errors import ConfigError
+from ..errors import ConfigError, TransportError
 from ..ledger import Attempt, Meter, attempt_from_response, attempt_of
-from ..tape.effects import Interaction
+from ..tape.effects import INTERRUPTED, Interaction
 from ..tape.playhead import Playhead
 from .calling import AttemptMade
 
@@ -26,8 +26,8 @@ def attempt_made(made: AttemptMade) -> Attempt:
         provider=provider.name,
         model=made.model.id,
         lane=made.lane or "root",
-        error=made.error,
-        outcome="cancelled" if made.response is None and made.error is None else None,
+        error=TransportError(INTERRUPTED, kind="disconnect") if made.cut else made.error,
+        outcome="interrupted" if made.cut else None,
         effect=made.effect,
         started_s=made.started_s,
         duration_s=made.duration_s,

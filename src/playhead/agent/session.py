@@ -22,6 +22,7 @@ from ..tape.formats import is_native
 from ..tape.open import Mode, TapeSource
 from ..tape.opened import OpenTape
 from .approvals import Approvals
+from .checking import check_approvals, check_run
 from .conversation import Point, Said, Turn, standing_at
 from .course import Course
 from .result import RunResult
@@ -78,6 +79,7 @@ class Session(Generic[DepsT, OutputT]):
         approvals: Approvals | None = None,
         **options: Any,
     ) -> None:
+        check_approvals(approvals)
         self._agent = agent
         self._deps = deps
         self._approvals = approvals
@@ -343,6 +345,7 @@ class Session(Generic[DepsT, OutputT]):
         approvals: Approvals | None = None,
         **bounds: Unpack[Bounds],
     ) -> Asked:
+        check_run(prompt=prompt, settings=settings, approvals=approvals, **bounds)
         return Asked(
             prompt=prompt,
             settings=checked(settings or {}),

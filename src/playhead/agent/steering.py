@@ -52,9 +52,9 @@ class RunState(Generic[DepsT]):
         return self.so_far.ledger.known_usage
 
     @property
-    def cost(self) -> float:
-        """US dollars so far, as far as they are known."""
-        return self.so_far.ledger.known_cost
+    def cost(self) -> float | None:
+        """US dollars so far; None where those of one attempt are not known. `so_far.ledger.known_cost` is what is."""
+        return self.so_far.cost
 
     def elapsed_s(self) -> float:
         """Seconds that the run has taken, without the time between a crash and its resume. A reading of the clock: it

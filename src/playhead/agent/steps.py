@@ -80,7 +80,7 @@ class Steps:
         self._info = info
         self._outside = outside
         self._stream = stream
-        self._gate = Gate(meter, playhead, shared=asked.budget is not None)
+        self._gate = Gate(meter, playhead, shared=asked.budget is not None or outside is not None)
         self._asking = Asking(book, meter, self._gate, outlets, playhead, info, stream=stream)
         self._uncounted = Uncounted(meter, playhead)
         self._watch = Stopwatch(playhead, time.monotonic)

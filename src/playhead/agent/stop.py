@@ -13,7 +13,8 @@ def steps(count: int) -> StopCondition:
         ConfigError: the count is not above 0.
     """
     _above_zero("steps", count)
-    return lambda state: f"{state.steps} steps were made" if state.steps >= count else None
+    made = "1 step was made" if count == 1 else f"{count} steps were made"
+    return lambda state: made if state.steps >= count else None
 
 
 def tool_called(*names: str) -> StopCondition:
@@ -41,9 +42,15 @@ def tokens(total: int) -> StopCondition:
 
 
 def cost(dollars: float) -> StopCondition:
-    """Once `dollars` (US) were spent, as far as it is known."""
+    """Once `dollars` (US) were spent, or nobody knows how much was."""
     _above_zero("cost", dollars)
-    return lambda state: f"${state.cost:.4f} were spent" if state.cost >= dollars else None
+
+    def condition(state: RunState) -> str | None:
+        if state.cost is None:
+            return "what was spent is not known"
+        return f"${state.cost:.4f} were spent" if state.cost >= dollars else None
+
+    return condition
 
 
 def seconds(duration: float) -> StopCondition:

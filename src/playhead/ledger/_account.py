@@ -119,6 +119,7 @@ def _exceeded(name: str, used: float, allowed: float, more: int = 0) -> LimitExc
         limit=name,
         allowed=allowed,
         used=used,
+        brief=f"{said}{asked}",
     )
 
 

@@ -16,16 +16,15 @@ from ..tape.redact import allowed_headers
 from ..wire import WireFormat, describe_request, wire_for_path
 from ._served import Served, served
 
-Outcome: TypeAlias = Literal["whole", "refused", "truncated", "failed", "interrupted", "broken", "cancelled"]
+Outcome: TypeAlias = Literal["whole", "refused", "truncated", "failed", "interrupted", "broken"]
 """What came of an attempt.
 
     whole         an answer
     refused       the provider said no, before or during the answer
     truncated     the answer stopped before its end
     failed        the transport gave an error: no connection, or a time-out
-    interrupted   the recording stops in the middle of it
+    interrupted   it was cut down in the middle: by a kill, or since the run gave it up
     broken        the provider broke its own format
-    cancelled     the run gave it up
 """
 
 CostSource: TypeAlias = Literal["reported", "computed"]
@@ -93,7 +92,7 @@ def attempt_from_response(
         provider: our name of the provider that was asked.
         model: as it was asked.
         error: why it is not whole.
-        outcome: where the error does not say it: an attempt with neither response nor error is `cancelled`.
+        outcome: where the error does not say it: an attempt with neither response nor error is `interrupted`.
         url: where it was asked; it tells the prices of servers that are no provider of ours.
     """
     came = outcome or _outcome(response, error)
@@ -176,7 +175,7 @@ def attempt_of(
 def _outcome(response: ModelResponse | None, error: BaseException | None) -> Outcome:
     match error:
         case None:
-            return "cancelled" if response is None else "whole"
+            return "interrupted" if response is None else "whole"
         case ProviderError():
             return "refused"
         case TruncatedStream():
@@ -186,7 +185,7 @@ def _outcome(response: ModelResponse | None, error: BaseException | None) -> Out
         case PlayheadError():
             return "failed"
         case _:
-            return "cancelled"
+            return "interrupted"
 
 
 def _may_cost(response: ModelResponse | None, error: BaseException | None) -> bool:

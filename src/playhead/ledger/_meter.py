@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
+from ..errors import LimitExceeded
 from ..messages import Usage
 from ._account import Account
 from ._attempt import Attempt
@@ -112,10 +114,11 @@ class Meter:
         """
         with _LOCK:
             self._note(elapsed_s)
-            for account in self.accounts if shared else (self._own,):
-                account.check_usage()
-                if step:
-                    account.check_step()
+            for account in self._looked_at(shared):
+                with self._whose(account):
+                    account.check_usage()
+                    if step:
+                        account.check_step()
             if step:
                 for account in self.accounts:
                     account.steps += 1
@@ -133,8 +136,9 @@ class Meter:
         """
         with _LOCK:
             self._note(elapsed_s)
-            for account in self.accounts if shared else (self._own,):
-                account.check_tools(n)
+            for account in self._looked_at(shared):
+                with self._whose(account):
+                    account.check_tools(n)
             for account in self.accounts:
                 account.tool_calls += n
 
@@ -160,6 +164,18 @@ class Meter:
         chain = (self._own, *self._above)
         beside = {id(each): each for account in chain for each in account.beside}
         return (*chain, *beside.values())
+
+    def _looked_at(self, shared: bool) -> tuple[Account, ...]:
+        return self.accounts if shared else (self._own,)
+
+    @contextmanager
+    def _whose(self, account: Account) -> Generator[None]:
+        """Say of a limit that is met here whether it is one of the runs around."""
+        try:
+            yield
+        except LimitExceeded as error:
+            error.around = account is not self._own
+            raise
 
     def _note(self, elapsed_s: float | None) -> None:
         """Time passes, here and above: within the time of those above, or beside it."""

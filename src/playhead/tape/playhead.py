@@ -34,6 +34,7 @@ class Playhead:
 
     Attributes:
         last_played: whether the last response came from the tape.
+        last_cut: whether it did, and the recording stops in the middle of it.
         last_effect: the number of the interaction that was sent or played last; None where nothing is kept, and where
             a fault answered.
     """
@@ -48,7 +49,7 @@ class Playhead:
         owner: bool = True,
     ) -> None:
         self.opened = tape
-        self.last_played = False
+        self.last_played = self.last_cut = False
         self.last_effect: int | None = None
         self._recording: CallRecording | None = None
         self._inner = inner
@@ -91,7 +92,7 @@ class Playhead:
         Raises:
             Divergence: the tape holds another request at this place, or has ended and may not grow.
         """
-        self.last_played = False  # What a fault answers was not played.
+        self.last_played = self.last_cut = False  # What a fault answers was not played.
         self.last_effect = self._recording = None
         return await self._sender.send(request)
 
@@ -103,6 +104,7 @@ class Playhead:
         else:
             found = tape.find_numbered(self._lane, asked)
         self.last_played = found is not None
+        self.last_cut = found is not None and found[1].ended == "interrupted" and found[1].outcome is None
         if found is not None:
             self.last_effect, recorded = found
             return await play(recorded, tape.options.speed, tape.options.cut)

@@ -70,6 +70,11 @@ class Decoder(Protocol):
         """What is known of the answer, whole or not: its parts, usage and cost. None before its first fact."""
         ...
 
+    @property
+    def whole(self) -> bool:
+        """Whether the answer has come to its end."""
+        ...
+
     def feed(self, data: bytes) -> list[MessageEvent]:
         """Take some bytes.
 

@@ -63,6 +63,11 @@ class BaseDecoder:
         """What is known of the answer, whole or not. See `playhead.wire.Decoder`."""
         return self._out.so_far
 
+    @property
+    def whole(self) -> bool:
+        """Whether the answer has come to its end."""
+        return self._out.state == "done"
+
     def feed(self, data: bytes) -> list[MessageEvent]:
         """Take some bytes. See `playhead.wire.Decoder`."""
         if self._out.state in ("done", "failed"):
