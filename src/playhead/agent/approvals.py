@@ -10,6 +10,7 @@ import msgspec
 
 from ..errors import ConfigError, PlayheadError, Undecided
 from ..events import Approval
+from ..tape.effects import Tape
 from ..tape.playhead import Playhead, plain
 from .repairing import refuse_redacted
 
@@ -95,6 +96,44 @@ def _waiting(playhead: Playhead, call_id: str) -> list[str]:
     over = {reading.lane for reading in readings if reading.name == DECIDED}
     asked = {reading.lane: reading.value for reading in readings if reading.name == WANTED}
     return [lane for lane, value in asked.items() if value.get("call_id") == call_id and lane not in over]
+
+
+def decisions_of(approvals: Approvals | None, playhead: Playhead) -> Mapping[str, Decision] | None:
+    """The decisions that a run is given to go on with; None where a function is asked, or where no call waited before
+    in its lane or below it: what it decides about may be yet to come."""
+    if approvals is None or callable(approvals) or (tape := playhead.tape()) is None:
+        return None
+    inside = f"{playhead.lane}/"
+    there = any(reading.name == WANTED and reading.lane.startswith(inside) for reading in tape.readings)
+    return approvals if there else None
+
+
+def decided_nothing(
+    decisions: Mapping[str, Decision], pending: tuple[Approval, ...], tape: Tape | None
+) -> tuple[str, ...]:
+    """Which decisions were about no call at all, and which could be about several: a sentence for each kind.
+
+    Args:
+        pending: the calls that still wait.
+        tape: knows those that waited before.
+    """
+    wanted = [reading for reading in (tape.readings if tape is not None else ()) if reading.name == WANTED]
+    known = {it.lane for it in (*wanted, *pending)} | {it.call_id for it in pending}
+    known |= {reading.value.get("call_id") for reading in wanted}
+    ids = [it.call_id for it in pending]
+    waiting = "; ".join(f"{it.tool} in lane {it.lane!r} (call id {it.call_id!r})" for it in pending)
+    said: list[str] = []
+    if unknown := [key for key in decisions if key not in known]:
+        said.append(
+            f"approvals for {', '.join(map(repr, unknown))} decided nothing: no call has that lane or id. "
+            f"What waits: {waiting}"
+        )
+    if several := [key for key in decisions if ids.count(key) > 1]:
+        said.append(
+            f"approvals for {', '.join(map(repr, several))} decided nothing: several calls that wait have that id. "
+            f"Name their lanes. What waits: {waiting}"
+        )
+    return tuple(said)
 
 
 def plain_arguments(arguments: dict[str, Any]) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from ..events import Approval
 from ..ledger import Ledger
-from ..messages import Message, ModelResponse, TextPart, ToolResultPart
+from ..messages import Message, ModelResponse, TextPart, ToolResultPart, Usage
 from ..tape.effects import Tape
+from .approvals import decided_nothing
 from .loop import answered, lanes_of
 from .result import Ended, RunResult, Step
 from .toolbox import CANCELLED, STILL_RUNNING, StepCalls
@@ -21,6 +22,7 @@ class Book:
 
     Args:
         messages: the conversation to begin with.
+        usage: its tokens, as its last answer said them; None where nobody knows.
 
     Attributes:
         changes: how often the conversation has changed.
@@ -33,11 +35,13 @@ class Book:
         ended: why, where it was not the model that had no more to do.
         stopped: the text of `StopRun`, or why a stop condition ended the run.
         pending: calls that wait for approval.
+        decisions: those that a run which is gone on with was given, by lane or by call id.
         typed: the output; UNSET where there is none.
     """
 
-    def __init__(self, messages: tuple[Message, ...]) -> None:
+    def __init__(self, messages: tuple[Message, ...], usage: Usage | None = None) -> None:
         self._messages = messages
+        self._earlier = None if usage is None else ModelResponse(Message("assistant"), usage=usage)
         self.changes = 0
         self._kept: dict[int, tuple[tuple[Message, ...], list[Step]]] = {0: (messages, [])}
         self.keep: Callable[[int], bool] = lambda _: False
@@ -49,6 +53,7 @@ class Book:
         self.ended: Ended | None = None
         self.stopped: str | None = None
         self.pending: tuple[Approval, ...] = ()
+        self.decisions: Mapping[str, Any] | None = None
         self.typed: Any = msgspec.UNSET
 
     @property
@@ -62,8 +67,8 @@ class Book:
 
     @property
     def last(self) -> ModelResponse | None:
-        """The last answer."""
-        return self.steps[-1].response if self.steps else None
+        """The last answer; where there is none yet, what is known of the one before the run."""
+        return self.steps[-1].response if self.steps else self._earlier
 
     @property
     def in_step(self) -> bool:
@@ -73,6 +78,7 @@ class Book:
     def result(self, tape: Tape | None, warnings: tuple[str, ...], ledger: Ledger, agent: str) -> RunResult[Any]:
         """The run as far as it came, made whole."""
         messages, steps = self.messages, self.steps
+        unused = decided_nothing(self.decisions, self.pending, tape) if self.pending and self.decisions else ()
         if self.in_step:
             results = self._step_calls("").all_results()
             messages, steps = (*messages, answered(results)), [*steps[:-1], Step(steps[-1].response, results)]
@@ -81,7 +87,7 @@ class Book:
             steps=tuple(steps),
             tape=tape,
             stopped=self.stopped,
-            warnings=(*warnings, *self.warnings),
+            warnings=(*warnings, *self.warnings, *unused),
             ended=self.ended,
             pending=self.pending,
             ledger=ledger,

@@ -34,8 +34,9 @@ class Compaction(msgspec.Struct, frozen=True, kw_only=True):
     """When and how a conversation is made shorter.
 
     It is due when the last answer's tokens, those of its request included, reach `at_tokens`, or the share `at` of
-    the model's context, where the price table knows that; and where a provider refuses a request as too long. Where
-    no answer says how many tokens there are, as when a run begins, a token is taken for four characters. What stands
+    the model's context, where the price table knows that; and where a provider refuses a request as too long. A turn
+    of a session begins with what the turn before it said. Where no answer says how many tokens there are, as when a
+    run begins with `messages`, a token is taken for four characters. What stands
     instead is on the tape, and the caller is told by `Compacted`. To undo it, fork the tape before it.
 
     Args:
@@ -73,8 +74,8 @@ class Compaction(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the conversation is to be made shorter before the model is asked again.
 
         Args:
-            last: the last answer. Where there is none, as when a run begins, or where it does not say how many tokens
-                the conversation has, they are estimated.
+            last: the last answer. Where there is none, as when a run begins with `messages`, or where it does not say
+                how many tokens the conversation has, they are estimated.
             model: who is asked next.
             messages: the conversation.
         """

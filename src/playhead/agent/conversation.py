@@ -174,6 +174,16 @@ def standing_at(points: Sequence[Point]) -> tuple[Message, ...]:
     return points[-1].messages if points else ()
 
 
+def usage_at(points: Sequence[Point]) -> Usage | None:
+    """The tokens of the conversation where it stands, as its last answer said them. None where it was made shorter
+    since, and where its last turn was cut down: what was heard of that one the tape may know otherwise."""
+    turn = points[-1].turn if points else None
+    if turn is None or turn.ended in ("cancelled", "unfinished"):
+        return None
+    whole = [it for it in turn.ledger if it.lane == turn.lane and it.outcome == "whole" and not it.superseded]
+    return whole[-1].usage if whole else None
+
+
 def undo(points: list[Point], count: int) -> None:
     """Drop the last turns, and what came after them."""
     while count and points:

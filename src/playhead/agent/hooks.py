@@ -240,8 +240,9 @@ def as_hooks(
     """
     if isinstance(hooks, HookList):
         return hooks
-    one = isinstance(hooks, Hooks) or callable(hooks)
-    return HookList([_as_hook(hook) for hook in ((hooks,) if one else hooks or ())])
+    if isinstance(hooks, Hooks) or callable(hooks):
+        return HookList([_as_hook(hooks)])
+    return HookList([_as_hook(hook) for hook in hooks or ()])
 
 
 def _as_hook(hook: object) -> Hooks:

@@ -11,6 +11,7 @@ from ..messages import Settings
 from ..tape.lanes import standing
 from ..tape.playhead import Playhead
 from ..tools import AnyTool, Context, Toolset
+from .approvals import decisions_of
 from .book import Book
 from .loop import instructed
 from .outputs import Wanted
@@ -46,6 +47,8 @@ class Preparing:
         Args:
             anew: whether its system prompt stands instead of the one that is there.
         """
+        if not anew:
+            self._book.decisions = decisions_of(self._asked.approvals, self._playhead)
         await self._load_tools(spec)  # First: a prompt may ask the same servers, which stay open from here on.
         await self._instruct(spec, anew=anew)
 

@@ -43,6 +43,7 @@ from .conversation import (
     standing_at,
     turn_lane,
     undo,
+    usage_at,
 )
 from .course import Course
 from .loop import opening
@@ -363,7 +364,7 @@ class TurnCourse(Course):
             self._leave(error)
             raise
         self.asked = replace(self.asked, messages=standing_at(place.before), conversation=place.tape.id)
-        self._book = Book(opening(self.asked.prompt, self.asked.messages))
+        self._book = Book(opening(self.asked.prompt, self.asked.messages), usage_at(place.before))
         try:
             async with aclosing(super().events()) as events:
                 async for event in events:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ..agent.agent import Agent
-from ..agent.conversation import Turn
 from ..agent.handoff import Handoff
-from ..errors import PlayheadError
+from ..agent.session import Session
 from ..messages import ProviderTool
-from ..providers import find_provider, provider_names, resolve
+from ..providers import find_provider, provider_names
 from ..tools import Tool, Toolset
 from ._agents import find_agent, load_module
+from ._chat_model import model_to_go_on_with
 
 MODELS = (
     "openrouter:moonshotai/kimi-k2-0905",
@@ -70,8 +70,8 @@ def shown_path(path: Path) -> str:
         return str(path)
 
 
-def build_agent(args: argparse.Namespace) -> Callable[[Turn | None], Agent]:
-    """What makes the agent, once the tape's last turn is known: a chat is gone on with by the model that it had.
+def build_agent(args: argparse.Namespace) -> Callable[[Session | None], Agent]:
+    """What makes the agent, once the tape is open: a chat is gone on with by the model that it had.
 
     Raises:
         PlayheadError: a module cannot be loaded.
@@ -79,7 +79,7 @@ def build_agent(args: argparse.Namespace) -> Callable[[Turn | None], Agent]:
     """
     tools = [tool for where in args.tools or () for tool in tools_of(where, args)]
     if args.agent is None:
-        return lambda last: _plain_agent(args, tools, last)
+        return lambda session: _plain_agent(args, tools, session)
     if tools:
         args.parser.error("--tools is for a chat without --agent: the agent has its own")
     agent = find_agent(args)
@@ -116,8 +116,11 @@ def tools_of(where: str, args: argparse.Namespace) -> list[Any]:
     return [it for n, it in enumerate(found) if not any(it is other for other in found[:n])]
 
 
-def _plain_agent(args: argparse.Namespace, tools: list[Any], last: Turn | None) -> Agent:
-    model = args.model or _model_of(last) or _model_with_a_key()
+def _plain_agent(args: argparse.Namespace, tools: list[Any], session: Session | None) -> Agent:
+    model = args.model
+    if model is None and session is not None:
+        model = model_to_go_on_with(session, shown_path(Path(session.tape.name)))
+    model = model or _model_with_a_key()
     if model == "demo" and not args.tools:
         tools = _demo_tools()
     return Agent(model, tools=tools, system=args.system, name="chat")
@@ -128,18 +131,6 @@ def _demo_tools() -> list[Any]:
     from .demo import add, multiply
 
     return [add, multiply]
-
-
-def _model_of(last: Turn | None) -> str | None:
-    """The model that was asked last, where its name says where it is."""
-    if last is None or not len(last.ledger):
-        return None
-    name = f"{last.ledger[-1].provider}:{last.ledger[-1].model}"
-    try:
-        provider, id = resolve(name)
-    except PlayheadError:
-        return None
-    return "demo" if (provider.name, id) == ("demo", provider.default_model) else name
 
 
 def _model_with_a_key() -> str:

@@ -18,6 +18,7 @@ from ..events import MessageEnd
 from ._approving import WAITING, Asking
 from ._chat_commands import Commands
 from ._chat_input import Keyboard, forget_typed, reading_line
+from ._chat_model import what_changed
 from ._chat_paper import paper_for
 from ._chat_setup import DEMO_PROMPT, build_agent, chats, keys_of_others, shown_path, tape_file
 from ._chat_view import View, account
@@ -37,8 +38,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     session: Session[Any, Any] = Session(build(None), path, in_doubt=args.in_doubt)
     chat: Chat | None = None
     try:
-        turns = session.turns
-        session.use(build(turns[-1] if turns else None))
+        session.use(build(session))
+        if (changed := what_changed(session, session.agent.model)) is not None:
+            console.note(f"note: {changed}")
         chat = Chat(session, path, console)
         return chat.talk()
     finally:

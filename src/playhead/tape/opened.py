@@ -491,8 +491,8 @@ class OpenTape:
         return ToolInDoubt(
             f"{begun}. It may have done its work or not, and it may run only once. Look what happened, and say what "
             "to do when you resume: open_tape(F, in_doubt='rerun') runs it again, in_doubt=Skip('...') takes your "
-            "word for its result. A tool that can find out itself declares @tool(reconcile=...); one that is safe to run "
-            "again declares effect='idempotent' or 'read'.",
+            "word for its result. A tool that can find out itself declares @tool(reconcile=...); one that is safe to "
+            "run again declares effect='idempotent' or 'read'.",
             lane=call.lane,
             name=call.name,
             arguments=call.arguments,
