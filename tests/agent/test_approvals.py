@@ -594,3 +594,38 @@ def test_a_resumed_run_keeps_to_the_limits_that_it_is_given() -> None:
         agent.resume_sync(paused.tape or ph.Tape(), approvals=lambda _: True, budget=budget)
     assert budget.steps == 2
     assert len(script.requests) == 2
+
+
+def test_approvals_that_are_about_no_call_are_named() -> None:
+    """A typo must not look like a run that waits again for no reason."""
+    stage = Stage(ASKS)
+    agent = stage.agent(delete, add)
+    paused = agent.run_sync("Go.", approvals={"root/0.delte": True})
+    assert not paused.warnings, "nothing waited yet: what it is about may be yet to come"
+    again = agent.resume_sync(paused.tape, approvals={"root/0.delte": True, "c9": False})  # type: ignore[arg-type]
+    (warning,) = again.warnings
+    assert "approvals for 'root/0.delte', 'c9' decided nothing" in warning
+    assert "delete in lane 'root/0.delete' (call id 'c1')" in warning
+    assert [each.lane for each in again.pending] == ["root/0.delete"]
+    done = agent.resume_sync(again.tape, approvals={"c1": True, "c9": True})  # type: ignore[arg-type]
+    assert (done.text, done.warnings) == ("Done.", ()), "nothing waits any more"
+
+
+def test_an_approval_by_an_id_that_several_have_is_named() -> None:
+    stage = Stage(turns(calls(("delete", {"path": "a"}, "c1"), ("delete", {"path": "b"}, "c1")), "Gone."))
+    agent = stage.agent(delete)
+    paused = agent.run_sync("Go.")
+    resumed = agent.resume_sync(paused.tape, approvals={"c1": True})  # type: ignore[arg-type]
+    (warning,) = resumed.warnings
+    assert "several calls that wait have that id" in warning
+    one = agent.resume_sync(resumed.tape, approvals={"root/0.delete": True})  # type: ignore[arg-type]
+    assert len(one.pending) == 1
+    assert not one.warnings
+
+
+def test_a_turn_names_approvals_that_are_about_no_call() -> None:
+    stage = Stage(ASKS)
+    with stage.agent(delete, add).session() as session:
+        session.run_sync("Go.")
+        assert "'root/0.delete' decided nothing" in session.resume_sync({"root/0.delete": True}).warnings[0]
+        assert session.resume_sync({"root/turn1/0.delete": True}).text == "Done."

@@ -265,3 +265,41 @@ def test_calls_of_the_summary_are_asked_for_no_tools() -> None:
     assert summaries
     assert all(not asked.tools for asked in summaries)
     assert all(asked.tools for asked in stage.script.requests if not _is_summary(asked))
+
+
+def _told(session: Any, prompt: str) -> tuple[list[Any], int]:
+    with session.stream_sync(prompt) as run:
+        compacted = [event for event in run if isinstance(event, ph.Compacted)]
+    return compacted, len(session.messages)
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "off"])
+def test_a_turn_begins_with_what_the_turn_before_it_took(recorded: bool, tmp_path: Path) -> None:
+    """The texts are short; the server says that they are many tokens. Live, played, and opened each day anew."""
+
+    def said(asked: Any) -> Any:
+        if _is_summary(asked):
+            return answer("SUMMARY", usage=ph.Usage(input_tokens=9, output_tokens=1))
+        return answer("ok", usage=ph.Usage(input_tokens=100 * len(asked.messages), output_tokens=4))
+
+    def agent() -> ph.Agent:
+        return Stage(said).agent(compaction=ph.Compaction(at_tokens=300, keep=2))
+
+    path, prompts = tmp_path / "talk.jsonl", ["1", "2", "3", "4"]
+    with agent().session(path, mode="record" if recorded else "off") as session:
+        live = [_told(session, prompt) for prompt in prompts]
+    assert [bool(compacted) for compacted, _ in live] == [False, False, True, True]
+    if not recorded:
+        return
+    with agent().session(path, mode="replay") as session:
+        assert [_told(session, prompt) for prompt in prompts] == live
+    days: list[Any] = []
+    for prompt in prompts:
+        with agent().session(tmp_path / "days.jsonl") as session:
+            days.append(_told(session, prompt))
+    assert days == live
+    with agent().session(path) as session:
+        session.undo(2)
+        assert _told(session, "3") == live[2], "where it stands again, it is due again"
+        assert session.compact_sync() is True
+        assert not _told(session, "4")[0], "it was made shorter since"
