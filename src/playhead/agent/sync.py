@@ -120,7 +120,7 @@ class _Loop:
         self._runner = asyncio.Runner()
         self._loop = self._runner.get_loop()
         self._task: asyncio.Task[Any] | None = None
-        self._interrupted = False
+        self._interrupted = self._closing = False
         own = threading.current_thread() is threading.main_thread()
         self._handles = own and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         if self._handles:
@@ -147,12 +147,24 @@ class _Loop:
         return cast("T", value)
 
     def close(self) -> None:
-        """Let go of the loop, and of Ctrl-C."""
-        if self._handles:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._runner.close()
+        """Let go of the loop, and of Ctrl-C.
+
+        Raises:
+            KeyboardInterrupt: somebody pressed Ctrl-C meanwhile; all is closed.
+        """
+        self._closing = True
+        try:
+            self._runner.close()
+        finally:
+            if self._handles:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._closing and not self._interrupted:
+            self._interrupted = True  # Once all is closed: what is cut down here would be left open.
+            return
         if self._task is None or self._interrupted:
             signal.default_int_handler(number, frame)
         self._interrupted = True
