@@ -442,6 +442,28 @@ def test_ctrl_c_ends_a_synchronous_run_where_a_loop_runs_already() -> None:
         signal.signal(signal.SIGINT, before)
 
 
+def test_ctrl_c_while_the_thread_of_a_synchronous_run_is_started_ends_that_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "playhead-run":
+            raise KeyboardInterrupt
+
+    async def answer(_: Request) -> Any:
+        await asyncio.sleep(30)
+
+    async def main() -> None:
+        monkeypatch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ph.Agent("compat:http://x.test/v1#m", transport=MemoryTransport(answer)).run_sync("go")
+        assert not [thread for thread in threading.enumerate() if thread.name == "playhead-run"]
+
+    asyncio.run(main())
+
+
 def test_a_key_for_tests_in_an_address_plays_what_a_real_one_recorded(tmp_path: Path) -> None:
     def agent(key: str, *answers: Any) -> ph.Agent:
         it = Script(*answers)

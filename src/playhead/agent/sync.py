@@ -228,14 +228,15 @@ def _on_a_thread(coroutine: Coroutine[Any, Any, T]) -> T:
             outcome.set_exception(error)
 
     thread = threading.Thread(target=run, name="playhead-run")
-    thread.start()
     try:
+        thread.start()
         return outcome.result()
     except BaseException:
-        if not outcome.done():  # It is this thread that is interrupted.
-            loop, task = begun.result()
-            with suppress(RuntimeError):  # The loop has just been closed.
+        if not outcome.done():  # It is this thread that is interrupted, maybe while the other one was being started.
+            with suppress(RuntimeError, TimeoutError):  # The loop has just been closed, or there will be none.
+                loop, task = begun.result(timeout=5.0)
                 loop.call_soon_threadsafe(task.cancel)
         raise
     finally:
-        thread.join()
+        with suppress(RuntimeError):  # It was never started.
+            thread.join()

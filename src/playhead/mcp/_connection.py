@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mcp_types import LoggingMessageNotificationParams
 
 _CLOSING_S = 10.0
-_LAST_WORDS_S = 0.5
+_LAST_WORDS_S = 1.0
 _ONLY_A_STATUS = "Server returned an error response"  # what the package says where the body says nothing
 _KEYS = ("401", "403")
 
@@ -104,7 +104,7 @@ class Connection:
             return self._too_slow()
         if _was_cut(error):
             # Its task knows more than the request, but a little later.
-            await asyncio.wait([self._task], timeout=_LAST_WORDS_S)
+            await asyncio.wait([self._task], timeout=2 * _LAST_WORDS_S)
             return self._failure() if self._failure is not None else self._gone()
         return self._refused(error)
 
